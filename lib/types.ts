@@ -1,0 +1,287 @@
+/**
+ * The words that every room shares: plain data, no code.
+ * Everything here crosses process borders (Vitest's provide, task.meta) and must survive structuredClone and JSON.
+ */
+
+/** IP version: 4 or 6. */
+export type Family = 4 | 6
+
+/** Where a question is asked from: the node's network namespace or the source pod's. */
+export type Place = 'node' | 'pod'
+
+/** One measured or read fact that a report shows. */
+export type Evidence =
+  | {
+      readonly kind: 'scalar'
+      readonly name: string
+      readonly value: string | number | boolean
+      readonly unit?: string
+    }
+  | { readonly kind: 'samples'; readonly name: string; readonly values: readonly number[]; readonly unit: string }
+  | {
+      readonly kind: 'table'
+      readonly name: string
+      readonly columns: readonly string[]
+      readonly rows: readonly (readonly (string | number | boolean | null)[])[]
+      /** rows that were left out because the table is capped */
+      readonly omitted?: number
+    }
+  | { readonly kind: 'path'; readonly name: string; readonly hops: readonly Hop[] }
+
+/** One station of a path, in order from the source. mtu in bytes. */
+export interface Hop {
+  readonly name: string
+  readonly address?: string
+  readonly mtu?: number
+  readonly note?: string
+}
+
+export type Protocol = 'icmp' | 'tcp' | 'udp' | 'sctp'
+
+/** Something that is asked. `role` is stable over runs; the other fields are the instance of this run. */
+export interface Target {
+  readonly role: string
+  readonly name: string
+  readonly address: string
+  readonly family: Family
+  readonly protocol?: Protocol
+  readonly port?: number
+  readonly node?: string
+  readonly zone?: string
+}
+
+/** Stable failure code, SCREAMING_SNAKE, documented in lib/diagnose/codes.ts and in the README. */
+export type Code = string
+
+/** What a probe returns: network failure is data, never an exception (design: outcome, not exceptions). */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T; readonly evidence: readonly Evidence[] }
+  | { readonly ok: false; readonly code: Code; readonly detail: string; readonly evidence: readonly Evidence[] }
+
+/**
+ * A fact of the plan. `unknown`: we could not look (the check is inconclusive).
+ * `absent`: we looked, and it does not exist or was not asked for (the check does not apply).
+ */
+export type Fact<T> =
+  | { readonly state: 'known'; readonly value: T }
+  | { readonly state: 'unknown'; readonly code: Code; readonly reason: string; readonly hint: string }
+  | { readonly state: 'absent'; readonly need: string; readonly finding: string }
+
+export type Verdict = 'pass' | 'warn' | 'fail' | 'inconclusive' | 'not-applicable'
+
+/** Everything that setup found out, and everything a worker may know. Never holds a token, key or credential. */
+export interface Plan {
+  readonly runId: string
+  /** Probing parameters taken from the settings. */
+  readonly probes: number
+  readonly strict: boolean
+  readonly node: NodeFacts
+  readonly api: ApiFacts
+  readonly source: Fact<Source>
+  /** The destination pod, by fixed row. Each pod has at most one address a family. */
+  readonly destinations: Readonly<Record<DestinationRow, Fact<PodTarget>>>
+  readonly service: Fact<ServiceFacts>
+  readonly dns: Fact<ClusterDns>
+  /** The external address of each family. */
+  readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
+  /** What was picked or found, which way, and why: shown in every report. */
+  readonly notes: readonly string[]
+}
+
+export type DestinationRow = 'named' | 'other-node' | 'same-node'
+
+export interface NodeFacts {
+  readonly name: string
+  /** How the name was found: NODE_NAME, the Node object with a local address, or the host name. */
+  readonly nameFrom: 'setting' | 'node-object' | 'hostname'
+  /** Path of the node's network namespace, null when it is the suite's own. */
+  readonly netnsPath: string | null
+  /** Inode of the node's network namespace. */
+  readonly netns: string
+  readonly internalIPs: readonly string[]
+  /** Whether a local address is the Node object's InternalIP; null when the Node object is unknown. */
+  readonly addressMatches: boolean | null
+}
+
+/** What the kubeconfig (or in-cluster account) says about the API server, without credentials. */
+export interface ApiServer {
+  readonly url: string
+  /** Where the configuration came from: a path or "in-cluster". */
+  readonly from: string
+  readonly host: string
+  readonly port: number
+  /** Addresses that `host` resolves to, resolved once in the main process. */
+  readonly addresses: readonly string[]
+  /** Name to verify the certificate against. */
+  readonly serverName: string
+  /** PEM bundle, or null: the system's roots. */
+  readonly ca: string | null
+  /** insecure-skip-tls-verify was set. */
+  readonly insecure: boolean
+}
+
+export interface HealthCheck {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail?: string
+}
+
+export interface ApiFacts {
+  readonly server: Fact<ApiServer>
+  /** Authenticated `/livez?verbose` and `/readyz?verbose`, asked in the main process. */
+  readonly livez: Fact<Outcome<readonly HealthCheck[]>>
+  readonly readyz: Fact<Outcome<readonly HealthCheck[]>>
+  /** Service default/kubernetes. */
+  readonly service: Fact<{ readonly clusterIPs: readonly string[]; readonly port: number }>
+  /** EndpointSlices of default/kubernetes. */
+  readonly endpoints: Fact<readonly Endpoint[]>
+  /** The cluster's CA (kubeconfig, else the kube-root-ca.crt ConfigMap), PEM. */
+  readonly ca: Fact<string>
+  readonly cluster: Fact<{ readonly uid: string; readonly version: string }>
+}
+
+/** One address of an EndpointSlice with one port. */
+export interface Endpoint {
+  readonly address: string
+  readonly family: Family
+  readonly port: number
+  readonly protocol: Protocol
+  readonly portName: string
+  readonly ready: boolean
+  readonly pod?: string
+  readonly node?: string
+  readonly zone?: string
+}
+
+/** The source pod, found on this node. */
+export interface Source {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string | null
+  readonly addresses: readonly string[]
+  readonly hostNetwork: boolean
+  /** e.g. /proc/1234/ns/net or a pinned /run/netns/... ; the node's when hostNetwork. */
+  readonly netnsPath: string
+  /** Inode number of that namespace, as text. */
+  readonly netns: string
+  /** A process in the pod, when the runtime told one: lets /proc/<pid>/root and /proc/<pid>/net be read. */
+  readonly pid: number | null
+  /** "CRI containerd 1.6.20 at /run/containerd/containerd.sock", "cgroup scan", ... */
+  readonly foundBy: string
+  readonly dnsPolicy: string | null
+  readonly resolv: Fact<ResolvConf>
+  readonly workload: string | null
+}
+
+export interface ResolvConf {
+  readonly nameservers: readonly string[]
+  readonly search: readonly string[]
+  readonly ndots: number
+}
+
+export interface PodTarget {
+  readonly namespace: string
+  readonly name: string
+  readonly node: string | null
+  readonly zone?: string
+  readonly addresses: readonly string[]
+  /** Declared container ports and endpoint target ports, deduplicated; TCP only. */
+  readonly tcpPorts: readonly number[]
+  readonly hostNetwork: boolean
+  readonly why: string
+}
+
+export interface ServicePort {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly port: number
+}
+
+export interface ServiceFacts {
+  readonly namespace: string
+  readonly name: string
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName'
+  /** Empty for headless and ExternalName services. */
+  readonly clusterIPs: readonly string[]
+  readonly headless: boolean
+  readonly externalName: string | null
+  readonly ports: readonly ServicePort[]
+  /** Every endpoint of every slice, ready or not. */
+  readonly endpoints: Fact<readonly Endpoint[]>
+  readonly internalTrafficLocal: boolean
+  readonly why: string
+}
+
+export interface ClusterDns {
+  /** ClusterIPs of the cluster's DNS service. */
+  readonly clusterIPs: readonly string[]
+  readonly service: string
+  readonly replicas: readonly Endpoint[]
+  /** e.g. cluster.local */
+  readonly domain: string
+  readonly domainFrom: string
+}
+
+/** What the diagnosis says about one or more failing checks (filled by lib/diagnose). */
+export interface Finding {
+  readonly code: Code
+  readonly cause: string
+  readonly confidence: 'proven' | 'likely'
+  readonly evidence: readonly Evidence[]
+  readonly remedy: string
+  readonly explains: readonly string[]
+}
+
+/** What a check leaves in task.meta: the raw material of a Result. */
+export interface CheckRecord {
+  readonly check: string
+  readonly place: Place
+  readonly row?: string
+  readonly family?: Family
+  readonly verdict: Verdict
+  /** Failure, warning or inconclusive code; absent on pass. */
+  readonly code?: Code
+  /** What was seen, one sentence. On not-applicable: need and finding. */
+  readonly seen: string
+  /** What to do next, when the check knows better than the code's own text. */
+  readonly hint?: string
+  readonly evidence: readonly Evidence[]
+  readonly targets: readonly Target[]
+}
+
+/** One question with its answer, independent of Vitest; can be merged over nodes and compared over time. */
+export interface Result extends CheckRecord {
+  /** Stable: file path and name, never an instance. */
+  readonly id: string
+  readonly file: string
+  readonly name: string
+  readonly seconds: number
+  readonly findings: readonly Finding[]
+}
+
+/** Something that broke around the checks: a crashed worker, an empty run, a signal. */
+export interface RunError {
+  readonly code: Code
+  readonly message: string
+  readonly file?: string
+}
+
+export interface Report {
+  readonly schema: 1
+  readonly tool: { readonly name: 'k8snetlook'; readonly version: string }
+  readonly runId: string
+  readonly node: string
+  readonly clusterUid: string | null
+  readonly started: string
+  readonly finished: string | null
+  /** 'incomplete' until the run has ended in order. */
+  readonly state: 'incomplete' | 'complete'
+  readonly verdict: 'pass' | 'warn' | 'fail' | 'inconclusive'
+  readonly exitCode: 0 | 1 | 2
+  readonly source: { readonly namespace: string; readonly name: string; readonly foundBy: string } | null
+  readonly settings: readonly { readonly name: string; readonly value: string }[]
+  readonly notes: readonly string[]
+  readonly results: readonly Result[]
+  readonly errors: readonly RunError[]
+  readonly findings: readonly Finding[]
+}

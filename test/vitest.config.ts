@@ -1,0 +1,21 @@
+/** The project's own tests: unit and lab by `npm test`, e2e by `npm run test:e2e`. */
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const tier = (name: string, test: object) => ({
+  root,
+  test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, ...test },
+})
+
+export default defineConfig({
+  root,
+  test: {
+    watch: false,
+    projects: [
+      tier('unit', { sequence: { groupOrder: 1 } }),
+      tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 }),
+      tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
+    ],
+  },
+})
