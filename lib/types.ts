@@ -55,7 +55,7 @@ export type Code = string
 
 /** What a probe returns: network failure is data, never an exception (design: outcome, not exceptions). */
 export type Outcome<T> =
-  | { readonly ok: true; readonly value: T; readonly evidence: readonly Evidence[] }
+  | { readonly ok: true; readonly value: T; readonly detail?: string; readonly evidence: readonly Evidence[] }
   | { readonly ok: false; readonly code: Code; readonly detail: string; readonly evidence: readonly Evidence[] }
 
 /**
@@ -86,6 +86,17 @@ export interface Plan {
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
   /** What was picked or found, which way, and why: shown in every report. */
   readonly notes: readonly string[]
+  /** What stands in the way of looking, beside unknown facts: bad settings, a missing capability. Listed by the preflight checks. */
+  readonly obstacles: readonly Obstacle[]
+  /** The settings as the report shows them, without secrets. */
+  readonly settings: readonly { readonly name: string; readonly value: string }[]
+}
+
+export interface Obstacle {
+  readonly place: Place
+  readonly code: Code
+  readonly reason: string
+  readonly hint: string
 }
 
 export type DestinationRow = 'named' | 'other-node' | 'same-node'

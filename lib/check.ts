@@ -1,0 +1,233 @@
+/**
+ * The one file that a check imports beside its probe: `check` states a question for each row and family,
+ * and the functions it hands to the body turn facts and outcomes into a verdict.
+ *
+ * Verdicts: pass; warn (passes, shown amber; STRICT=1 makes it fail); fail (the network is proven bad);
+ * inconclusive (we could not look); not applicable (skipped, with need and finding).
+ */
+import { inject, test } from 'vitest'
+import { CODES } from './diagnose/codes.ts'
+import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
+import { currentNamespace } from './netns/index.ts'
+import { placeState } from './netns/worker.ts'
+import type {
+  CheckRecord,
+  Code,
+  DestinationRow,
+  Endpoint,
+  Evidence,
+  Fact,
+  Family,
+  Outcome,
+  Place,
+  Plan,
+  Target,
+  Verdict,
+} from './types.ts'
+
+/** Longest time one question may take, in ms; every probe has a smaller budget of its own. */
+const CHECK_BUDGET_MS = 50_000
+
+/** One asking of a question. `family` is absent for questions that have none. */
+export interface Row {
+  readonly family?: Family
+  readonly destination?: DestinationRow
+}
+
+export const once: readonly Row[] = [{}]
+export const perFamily = [{ family: 4 }, { family: 6 }] as const
+export const perDestination = (['named', 'other-node', 'same-node'] as const).flatMap((destination) =>
+  perFamily.map(({ family }) => ({ family, destination })),
+)
+
+const DESTINATION: Record<DestinationRow, string> = {
+  named: 'the named destination pod',
+  'other-node': 'a pod on another node',
+  'same-node': 'a pod on the same node',
+}
+
+/** What a check body works with. */
+export interface Ask<R extends Row> {
+  readonly plan: Plan
+  readonly place: Place
+  readonly row: R
+  readonly family: R['family']
+  /** The value of a fact; unknown makes the check inconclusive, absent makes it not applicable. */
+  given<T>(fact: Fact<T>): T
+  /** The check does not apply unless the condition holds: "needs <need>, <finding>". */
+  need(condition: boolean, need: string, finding: string): void
+  /** Records the outcome's evidence; a failed outcome ends the check with its code (see lib/diagnose/codes.ts for which are inconclusive). */
+  must<T>(outcome: Outcome<T>, hint?: string): T
+  /** Like `must`, but a failed outcome only warns (unless STRICT=1). */
+  warn<T>(outcome: Outcome<T>, hint?: string): void
+  /** Names what this question is about to ask, for the report. */
+  ask(targets: readonly Target[]): void
+}
+
+/** States a question once a row. In its text, {destination} stands for the row's destination. */
+export function check<R extends Row>(question: string, rows: readonly R[], body: (ask: Ask<R>) => Promise<void>): void {
+  const place = inject('place')
+  for (const row of rows) {
+    test.concurrent(title(question, row, place), { timeout: CHECK_BUDGET_MS + 5_000 }, async ({ task, skip }) => {
+      const record = await answer(question, row, place, inject('plan'), body)
+      task.meta.record = record
+      if (record.verdict === 'not-applicable') skip(record.seen)
+      if (record.verdict === 'fail' || record.verdict === 'inconclusive') throw asError(record)
+    })
+  }
+}
+
+/** "IPv4" or "IPv6". */
+export const familyName = (family: Family): string => `IPv${family}`
+
+/** The name of a test: question, family, place; never an instance. */
+export function title(question: string, row: Row, place: Place): string {
+  const asked = row.destination ? question.replace('{destination}', DESTINATION[row.destination]) : question
+  return `${asked}${row.family ? ` over ${familyName(row.family)}` : ''}, from the ${place}`
+}
+
+/** Those of a list that have the family. */
+export function ofFamily<T extends { readonly family: Family }>(list: readonly T[], family: Family): T[] {
+  return list.filter((item) => item.family === family)
+}
+
+/** The address of the family, if there is one. */
+export function addressOf(addresses: readonly string[], family: Family): string | undefined {
+  return addresses.find((address) => address.includes(':') === (family === 6))
+}
+
+/** An endpoint as something to ask. */
+export function endpointTarget(role: string, endpoint: Endpoint, protocol = endpoint.protocol): Target {
+  const { address, family, port, node, zone } = endpoint
+  return {
+    role,
+    name: endpoint.pod ?? address,
+    address,
+    family,
+    protocol,
+    port,
+    ...(node ? { node } : {}),
+    ...(zone ? { zone } : {}),
+  }
+}
+
+async function answer<R extends Row>(
+  question: string,
+  row: R,
+  place: Place,
+  plan: Plan,
+  body: (ask: Ask<R>) => Promise<void>,
+): Promise<CheckRecord> {
+  const evidence: Evidence[] = []
+  const targets: Target[] = []
+  const details: string[] = []
+  const warnings: { code: Code; seen: string; hint: string | undefined }[] = []
+  const record = (verdict: Verdict, seen: string, code?: Code, hint?: string): CheckRecord => ({
+    check: question,
+    place,
+    ...(row.family ? { family: row.family } : {}),
+    ...(row.destination ? { row: row.destination } : {}),
+    verdict,
+    seen,
+    ...(code ? { code } : {}),
+    ...(hint ? { hint } : {}),
+    evidence,
+    targets,
+  })
+  const ask: Ask<R> = {
+    plan,
+    place,
+    row,
+    family: row.family as R['family'],
+    given,
+    need(condition, need, finding) {
+      if (!condition) throw new NotApplicable(`needs ${need}, ${finding}`)
+    },
+    must(outcome, hint) {
+      evidence.push(...outcome.evidence)
+      if (!outcome.ok) throw failureOf(outcome.code, outcome.detail, hint)
+      if (outcome.detail) details.push(outcome.detail)
+      return outcome.value
+    },
+    warn(outcome, hint) {
+      evidence.push(...outcome.evidence)
+      if (!outcome.ok) warnings.push({ code: outcome.code, seen: outcome.detail, hint })
+      else if (outcome.detail) details.push(outcome.detail)
+    },
+    ask: (list) => targets.push(...list),
+  }
+  try {
+    await withinBudget(async () => {
+      assertPlace(place, plan, evidence)
+      await body(ask)
+    })
+  } catch (error) {
+    if (error instanceof NotApplicable) return record('not-applicable', error.message)
+    if (error instanceof Inconclusive) return record('inconclusive', error.message, error.name, error.hint)
+    if (error instanceof CheckFailure) return record('fail', error.message, error.name, error.hint)
+    return record('inconclusive', `the check itself broke: ${(error as Error)?.message ?? error}`, 'CHECK_CRASHED')
+  }
+  const [warning] = warnings
+  if (!warning) return record('pass', details.join('; '))
+  const seen = warnings.map((w) => w.seen).join('; ')
+  return record(plan.strict ? 'fail' : 'warn', seen, warning.code, warning.hint)
+}
+
+/** The value of a fact; unknown throws Inconclusive, absent throws NotApplicable. */
+export function given<T>(fact: Fact<T>): T {
+  if (fact.state === 'known') return fact.value
+  if (fact.state === 'unknown') throw new Inconclusive(fact.code, fact.reason, fact.hint)
+  throw new NotApplicable(`needs ${fact.need}, ${fact.finding}`)
+}
+
+function failureOf(code: Code, seen: string, hint?: string): CheckFailure {
+  return CODES[code]?.kind === 'inconclusive' ? new Inconclusive(code, seen, hint) : new CheckFailure(code, seen, hint)
+}
+
+/** Before anything is sent: this process must be in the namespace that the question is about. */
+function assertPlace(place: Place, plan: Plan, evidence: Evidence[]): void {
+  const source = place === 'pod' ? given(plan.source) : null
+  const entered = placeState()
+  if (!entered.ok) throw new Inconclusive(entered.code, entered.reason, entered.hint)
+  const wanted = source ? source.netns : plan.node.netns
+  const current = currentNamespace()
+  if (current !== wanted) {
+    throw new Inconclusive('NAMESPACE_CHANGED', `this process is in network namespace ${current}, not in ${wanted}`)
+  }
+  evidence.push({ kind: 'scalar', name: 'network namespace', value: current })
+  if (source?.hostNetwork) {
+    evidence.push({ kind: 'scalar', name: 'asked from', value: 'the node: the pod uses the host network' })
+  }
+}
+
+async function withinBudget(work: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Inconclusive('TIMED_OUT', `no answer within ${CHECK_BUDGET_MS / 1000} s`)),
+      CHECK_BUDGET_MS,
+    )
+  })
+  try {
+    await Promise.race([work(), deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The thrown form of a record, with a message and no stack: a person reads it, and JUnit takes `name` as the type. */
+function asError(record: CheckRecord): Error {
+  const error = new CheckFailure(record.code ?? 'CHECK_CRASHED', record.seen, record.hint)
+  error.stack = `${error.name}: ${error.message}`
+  return error
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    plan: Plan
+    place: Place
+  }
+  interface TaskMeta {
+    record?: CheckRecord
+  }
+}

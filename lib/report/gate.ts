@@ -1,0 +1,228 @@
+/**
+ * The thin Vitest reporter: collects results, writes the reports again after every file, prints one line a check, and sets
+ * the exit code. It is installed by a plugin hook as well, so that `--reporter=dot` cannot remove the gate.
+ */
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
+import { publicSettings, readSettings } from '../settings.ts'
+import type { Plan, Report, Result, RunError } from '../types.ts'
+import { removeReports, writeReports } from './files.ts'
+import { acquireLock, type Lock, lastNodeName } from './lock.ts'
+import { verdictOf } from './model.ts'
+import { resultOf } from './results.ts'
+import { checkLine, planLines, summary } from './terminal.ts'
+
+const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+
+export class Gate implements Reporter {
+  readonly name = 'k8snetlook'
+  /** Prints check lines and summary only when no other reporter was asked for. */
+  speaks = true
+  /** The command line named pod checks, so that a missing SRC_POD is no reason to skip. */
+  podNamed = false
+  #vitest: Vitest | undefined
+  #plan: Plan | undefined
+  #started = new Date()
+  #finished: Date | undefined
+  #expected: readonly TestSpecification[] = []
+  readonly #modules = new Map<string, TestModule>()
+  readonly #errors: RunError[] = []
+  #unwritable: string | undefined
+  #lock: Lock | undefined
+  #node = ''
+  #interrupted: string | undefined
+
+  /** True between the start and the end of a run; false under `vitest list`. */
+  get running(): boolean {
+    return this.#vitest !== undefined
+  }
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest
+    const { settings } = readSettings()
+    this.#node = settings.nodeName ?? lastNodeName(settings.reportsDir) ?? hostname()
+    this.#lock = acquireLock(settings.reportsDir)
+    if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
+    this.#write()
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.prependOnceListener(signal, () => this.#interrupt(signal))
+    }
+    process.prependListener('exit', () => this.#exit())
+  }
+
+  onTestRunStart(specs: readonly TestSpecification[]): void {
+    this.podNamed = specs.length > 0 && specs.every((spec) => spec.project.name === 'pod')
+  }
+
+  /** Called by the setup as soon as the plan stands. */
+  planned(plan: Plan): void {
+    this.#plan = plan
+    if (this.#lock?.state !== 'own' || plan.node.name === this.#node) return
+    removeReports(readSettings().settings.reportsDir, this.#node)
+    this.#node = plan.node.name
+    this.#lock.rename(plan.node.name)
+    this.#write()
+  }
+
+  /** Called by the sequencer: the files that this run will run. */
+  expect(specs: readonly TestSpecification[]): void {
+    this.#expected = specs
+  }
+
+  onTestCaseResult(test: TestCase): void {
+    const result = resultOf(test)
+    if (this.speaks && result) process.stdout.write(`${checkLine(result, colourful())}\n`)
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#modules.set(`${module.project.name}:${module.moduleId}`, module)
+    this.#write()
+  }
+
+  onTestRunEnd(_modules: readonly TestModule[], unhandled: readonly { message?: string }[]): void {
+    const broken = this.#brokenFiles()
+    this.#errors.push(...broken)
+    if (broken.length === 0) {
+      for (const error of unhandled) {
+        this.#errors.push({ code: 'CHECK_CRASHED', message: firstLine(error.message ?? 'unknown error') })
+      }
+    }
+    this.#finished = new Date()
+    this.#write()
+    this.#conclude()
+  }
+
+  #conclude(): void {
+    const paths = this.#paths
+    const text = summary(this.#report(), paths, colourful())
+    if (this.speaks) process.stdout.write(`\n${text}\n`)
+    this.#lock?.release()
+  }
+
+  #paths: readonly string[] = []
+
+  #interrupt(signal: string): void {
+    if (this.#finished) return
+    this.#interrupted = signal
+    this.#errors.push({ code: 'RUN_INTERRUPTED', message: `the run was ended by ${signal}; the reports hold what was known by then` })
+    this.#write()
+    this.#conclude()
+    process.exitCode = this.#report().exitCode
+    process.exit()
+  }
+
+  #exit(): void {
+    if (!this.#finished && !this.#interrupted) {
+      this.#errors.push({ code: 'SETUP_FAILED', message: 'the run ended before its checks did' })
+      this.#write()
+      this.#conclude()
+    }
+    process.exitCode = this.#report().exitCode
+  }
+
+  /** Files that were to run and did not come to their end: their worker died, or they could not be loaded. */
+  #brokenFiles(): RunError[] {
+    const errors: RunError[] = []
+    let culprit: string | undefined
+    for (const spec of this.#expected) {
+      const file = relativeTo(this.#vitest, spec.moduleId)
+      const module = this.#modules.get(`${spec.project.name}:${spec.moduleId}`)
+      const failed = module?.errors()[0]
+      if (failed) errors.push({ code: 'CHECK_CRASHED', message: firstLine(failed.message), file })
+      if (module) continue
+      culprit ??= file
+      const message =
+        file === culprit
+          ? `the worker died while it ran ${file}; its answers are lost`
+          : `not asked: the worker died in ${culprit}`
+      errors.push({ code: 'WORKER_DIED', message, file })
+    }
+    return errors
+  }
+
+  #results(): Result[] {
+    const results: Result[] = []
+    const seen = new Set<TestModule>(this.#modules.values())
+    for (const spec of this.#expected) if (spec.testModule) seen.add(spec.testModule)
+    for (const module of seen) {
+      for (const test of module.children.allTests()) {
+        const result = resultOf(test)
+        if (result) results.push(result)
+      }
+    }
+    return results
+  }
+
+  #report(): Report {
+    const plan = this.#plan
+    const results = this.#results()
+    const source = plan?.source.state === 'known' ? plan.source.value : null
+    const errors = this.#unwritable
+      ? [...this.#errors, { code: 'REPORTS_UNWRITABLE', message: this.#unwritable }]
+      : this.#errors
+    const { verdict, exitCode } = verdictOf(results, errors)
+    return {
+      schema: 1,
+      tool: { name: 'k8snetlook', version: VERSION },
+      runId: plan?.runId ?? '',
+      node: this.#node,
+      clusterUid: plan?.api.cluster.state === 'known' ? plan.api.cluster.value.uid : null,
+      started: this.#started.toISOString(),
+      finished: this.#finished?.toISOString() ?? null,
+      state: this.#finished ? 'complete' : 'incomplete',
+      verdict,
+      exitCode,
+      source: source ? { namespace: source.namespace, name: source.name, foundBy: source.foundBy } : null,
+      settings: plan?.settings ?? publicSettings(readSettings().settings),
+      notes: plan?.notes ?? [],
+      results,
+      errors,
+      findings: [],
+    }
+  }
+
+  #write(): void {
+    if (this.#lock?.state === 'held') return
+    const written = writeReports(readSettings().settings.reportsDir, this.#report())
+    this.#paths = written.ok ? written.value : []
+    this.#unwritable = written.ok ? undefined : written.detail
+  }
+}
+
+/** The gate of a run, whichever copy of this module asks. */
+export function gateOf(vitest: Vitest): Gate | undefined {
+  return (vitest.config.reporters as unknown[]).find((r): r is Gate => (r as Gate)?.name === 'k8snetlook')
+}
+
+/** The reporter, and the plugin that puts it back when the command line named others. */
+export function gate() {
+  const reporter = new Gate()
+  return {
+    reporter,
+    plugin: {
+      name: 'k8snetlook:gate',
+      configureVitest({ vitest }: { vitest: Vitest }) {
+        if (gateOf(vitest)) return
+        reporter.speaks = false
+        ;(vitest.config.reporters as unknown[]).push(reporter)
+      },
+    },
+  }
+}
+
+/** Re-exported for the dry run (`vitest list`), which has no reporter events. */
+export const describePlan = planLines
+
+function colourful(): boolean {
+  return Boolean(process.stdout.isTTY)
+}
+
+function relativeTo(vitest: Vitest | undefined, path: string): string {
+  const root = vitest?.config.root ?? ''
+  return path.startsWith(root) ? path.slice(root.length).replace(/^\//, '') : path
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? ''
+}
