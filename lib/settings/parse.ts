@@ -1,0 +1,153 @@
+/** The environment as settings: pure. Every problem of every variable is reported at once. */
+import { nearMiss } from './similar.ts'
+import { SETTINGS, type SettingName } from './table.ts'
+import {
+  absolutePath,
+  boolean,
+  type ExternalAddresses,
+  externalAddresses,
+  namespaceName,
+  nodeName,
+  type Parsed,
+  type PodReference,
+  podReference,
+  runtimeEndpoint,
+  type ServiceReference,
+  serviceReference,
+  wholeNumber,
+} from './values.ts'
+
+export type { ExternalAddresses, PodReference, ServiceReference, WorkloadKind } from './values.ts'
+
+/** What a run was asked to do. null: not set. */
+export interface Settings {
+  /** Paths, in order of precedence. */
+  readonly kubeconfig: readonly string[] | null
+  readonly kubeContext: string | null
+  readonly nodeName: string | null
+  readonly sourcePod: PodReference | null
+  readonly sourceNamespace: string | null
+  readonly destinationPod: PodReference | null
+  readonly destinationNamespace: string | null
+  readonly destinationService: ServiceReference | null
+  readonly destinationServiceNamespace: string | null
+  readonly external: ExternalAddresses
+  /** unix:///path */
+  readonly runtimeEndpoint: string | null
+  readonly nodeNetns: string | null
+  readonly reportsDir: string
+  readonly strict: boolean
+  readonly probes: number
+  /** What Kubernetes and the system set, not the user: where the in-cluster API is, and the home directory. */
+  readonly surroundings: {
+    readonly home: string | null
+    readonly inCluster: { readonly host: string; readonly port: string } | null
+  }
+  /** The variables that were set, as text. */
+  readonly given: readonly { readonly name: SettingName; readonly value: string }[]
+}
+
+/** A variable that cannot be used as it is. */
+export interface SettingProblem {
+  readonly variable: string
+  readonly value: string
+  readonly problem: string
+  readonly next: string
+}
+
+/** A variable that is probably a misspelling of one of ours. */
+export interface SettingHint {
+  readonly variable: string
+  readonly meant: SettingName
+  readonly text: string
+}
+
+export interface ParsedSettings {
+  readonly settings: Settings
+  readonly problems: readonly SettingProblem[]
+  readonly hints: readonly SettingHint[]
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Reads the variables of `SETTINGS` from `env`; an empty or blank value counts as not set. A bad value reads as not set, and is a problem. */
+export function parseSettings(env: Environment): ParsedSettings {
+  const problems: SettingProblem[] = []
+  const raw = (name: string): string | null => env[name]?.trim() || null
+  const read = <T, D>(name: SettingName, parse: (text: string) => Parsed<T>, otherwise: D): T | D => {
+    const text = raw(name)
+    if (text === null) return otherwise
+    const parsed = parse(text)
+    if ('value' in parsed) return parsed.value
+    problems.push({ variable: name, value: shorten(text), problem: parsed.problem, next: parsed.next })
+    return otherwise
+  }
+  const text = (value: string): Parsed<string> => ({ value })
+  const host = raw('KUBERNETES_SERVICE_HOST')
+  const settings: Settings = {
+    kubeconfig: read('KUBECONFIG', (value) => ({ value: value.split(':').filter(Boolean) }), null),
+    kubeContext: read('KUBE_CONTEXT', text, null),
+    nodeName: read('NODE_NAME', nodeName, null),
+    sourcePod: read('SRC_POD', (value) => podReference(value, 'source'), null),
+    sourceNamespace: read('SRC_NAMESPACE', namespaceName, null),
+    destinationPod: read('DST_POD', (value) => podReference(value, 'destination'), null),
+    destinationNamespace: read('DST_NAMESPACE', namespaceName, null),
+    destinationService: read('DST_SVC', serviceReference, null),
+    destinationServiceNamespace: read('DST_SVC_NAMESPACE', namespaceName, null),
+    external: read('EXTERNAL_IP', externalAddresses, { ipv4: null, ipv6: null }),
+    runtimeEndpoint: read('CONTAINER_RUNTIME_ENDPOINT', runtimeEndpoint, null),
+    nodeNetns: read('NODE_NETNS', absolutePath, null),
+    reportsDir: read('REPORTS_DIR', text, 'reports'),
+    strict: read('STRICT', boolean, false),
+    probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
+    surroundings: {
+      home: raw('HOME'),
+      inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },
+    },
+    given: SETTINGS.flatMap(({ name }) => {
+      const value = raw(name)
+      return value === null ? [] : [{ name, value }]
+    }),
+  }
+  return { settings, problems: [...problems, ...contradictions(settings)], hints: findHints(env) }
+}
+
+/** namespace/name beside another namespace variable: which one is meant cannot be known. */
+function contradictions(settings: Settings): SettingProblem[] {
+  const pairs = [
+    ['SRC_POD', settings.sourcePod, 'SRC_NAMESPACE', settings.sourceNamespace],
+    ['DST_POD', settings.destinationPod, 'DST_NAMESPACE', settings.destinationNamespace],
+    ['DST_SVC', settings.destinationService, 'DST_SVC_NAMESPACE', settings.destinationServiceNamespace],
+  ] as const
+  return pairs.flatMap(([variable, reference, other, namespace]) => {
+    const own = reference && 'namespace' in reference ? reference.namespace : null
+    if (own === null || namespace === null || own === namespace) return []
+    return [
+      {
+        variable,
+        value: `${own}/…`,
+        problem: `it names namespace ${own}, but ${other} is ${namespace}`,
+        next: `Unset ${other}, or leave the namespace out of ${variable}.`,
+      },
+    ]
+  })
+}
+
+function findHints(env: Environment): SettingHint[] {
+  const ours = SETTINGS.map(({ name }) => name)
+  return Object.keys(env)
+    .sort()
+    .flatMap((variable) => {
+      const meant = env[variable]?.trim() ? nearMiss(variable, ours) : null
+      return meant === null ? [] : [{ variable, meant, text: `${variable} is not read: did you mean ${meant}?` }]
+    })
+}
+
+/** What the reports show of the settings: those that were set, none of which is a secret. */
+export function publicSettings(settings: Settings): { name: string; value: string }[] {
+  return settings.given.map(({ name, value }) => ({ name, value: shorten(value) }))
+}
+
+function shorten(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 199)}…`
+}

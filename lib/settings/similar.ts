@@ -1,0 +1,59 @@
+/** Near misses: which name did the user mean? Pure. */
+
+/**
+ * Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours that turn a into b.
+ */
+export function editDistance(a: string, b: string): number {
+  let previous: number[] = []
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let cost = Math.min((row[j - 1] ?? 0) + (same ? 0 : 1), (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (previous[j - 2] ?? 0) + 1)
+      next.push(cost)
+    }
+    previous = row
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** The `count` names nearest to `wanted`, nearest first, none that has nothing in common with it. */
+export function closest(wanted: string, names: readonly string[], count = 3): string[] {
+  return [...new Set(names)]
+    .map((name) => ({ name, distance: editDistance(wanted, name.slice(0, wanted.length + 2)) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, wanted.length / 2) || name.includes(wanted))
+    .sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name))
+    .slice(0, count)
+    .map(({ name }) => name)
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  SOURCE: 'SRC',
+  DEST: 'DST',
+  DESTINATION: 'DST',
+  TARGET: 'DST',
+  SERVICE: 'SVC',
+  NS: 'NAMESPACE',
+  EXT: 'EXTERNAL',
+  ADDRESS: 'IP',
+  CTX: 'CONTEXT',
+  DIRECTORY: 'DIR',
+}
+
+/** The one of `ours` that a variable called `name` probably means; null when it is ours or resembles none. */
+export function nearMiss<Name extends string>(name: string, ours: readonly Name[]): Name | null {
+  if ((ours as readonly string[]).includes(name) || !/^[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*_?$/.test(name))
+    return null
+  const words = name.toUpperCase().split(/[_-]/)
+  const plain = words.map((word) => WORDS[word] ?? word).join('')
+  for (const our of ours) {
+    const wanted = our.replaceAll('_', '')
+    const allowed = wanted.length >= 10 ? 2 : 1
+    if (Math.abs(plain.length - wanted.length) <= allowed && editDistance(plain, wanted) <= allowed) return our
+  }
+  return null
+}

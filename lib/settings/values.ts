@@ -1,0 +1,185 @@
+/** Parsers of single values: text in, value or problem out. Pure. */
+import ipaddr from 'ipaddr.js'
+
+/** Why a value cannot be used, and what to write instead: two sentences without the variable's name. */
+export interface BadValue {
+  readonly problem: string
+  readonly next: string
+}
+
+export type Parsed<T> = { readonly value: T } | BadValue
+
+/** Kinds of workloads that may stand before the slash, as kubectl writes them. */
+export type WorkloadKind = 'Deployment' | 'DaemonSet' | 'StatefulSet' | 'ReplicaSet' | 'Job' | 'CronJob'
+
+/** How a user names a pod. `name` of kind "pod" is an exact name or, where none has it, the start of one. */
+export type PodReference =
+  | { readonly kind: 'pod'; readonly namespace: string | null; readonly name: string }
+  | {
+      readonly kind: 'workload'
+      readonly namespace: string | null
+      readonly workload: WorkloadKind
+      readonly name: string
+    }
+  | { readonly kind: 'selector'; readonly selector: string }
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'none' }
+
+export type ServiceReference =
+  | { readonly kind: 'service'; readonly namespace: string | null; readonly name: string }
+  | { readonly kind: 'none' }
+
+const KINDS: Readonly<Record<string, WorkloadKind>> = {
+  deploy: 'Deployment',
+  deployment: 'Deployment',
+  deployments: 'Deployment',
+  ds: 'DaemonSet',
+  daemonset: 'DaemonSet',
+  daemonsets: 'DaemonSet',
+  sts: 'StatefulSet',
+  statefulset: 'StatefulSet',
+  statefulsets: 'StatefulSet',
+  rs: 'ReplicaSet',
+  replicaset: 'ReplicaSet',
+  replicasets: 'ReplicaSet',
+  job: 'Job',
+  jobs: 'Job',
+  cj: 'CronJob',
+  cronjob: 'CronJob',
+  cronjobs: 'CronJob',
+}
+const PODS = new Set(['po', 'pod', 'pods'])
+
+/** RFC 1123 label, what a namespace and most names are. */
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+/** A pod's name or the start of one: RFC 1123 subdomain that may end early. */
+const NAME = /^[a-z0-9][-a-z0-9.]{0,252}$/
+const REQUIREMENT = /^(!?[\w./-]+|[\w./-]+\s*(=|==|!=)\s*[\w.-]*|[\w./-]+\s+(in|notin)\s+\([\w.,\s-]*\))$/
+
+/** SRC_POD and DST_POD; only a destination may be an address or none. */
+export function podReference(text: string, role: 'source' | 'destination'): Parsed<PodReference> {
+  if (role === 'destination') {
+    if (text.toLowerCase() === 'none') return { value: { kind: 'none' } }
+    if (ipaddr.isValid(text) && text.includes(':') !== /^\d+(\.\d+){3}$/.test(text)) {
+      const address = oneAddress(text)
+      return 'value' in address ? { value: { kind: 'address', address: address.value.address } } : address
+    }
+  }
+  if (/[=!(]/.test(text)) return selector(text)
+  const parts = text.split('/')
+  const name = parts.at(-1) ?? ''
+  if (parts.length > 3 || !NAME.test(name)) return badPod(text)
+  if (parts.length === 1) return { value: { kind: 'pod', namespace: null, name } }
+  const [first = '', second = ''] = parts
+  const kind = parts.length === 2 ? first : second
+  const namespace = parts.length === 3 ? first : null
+  if (namespace !== null && !LABEL.test(namespace)) return badPod(text)
+  const workload = KINDS[kind.toLowerCase()]
+  if (workload) return { value: { kind: 'workload', namespace, workload, name } }
+  if (PODS.has(kind.toLowerCase())) return { value: { kind: 'pod', namespace, name } }
+  return parts.length === 2 && LABEL.test(first) ? { value: { kind: 'pod', namespace: first, name } } : badPod(text)
+}
+
+function badPod(text: string): BadValue {
+  return {
+    problem: /[A-Z]/.test(text)
+      ? 'names in Kubernetes have no capital letters'
+      : 'this is no pod name, workload or label selector',
+    next: 'Write a name, namespace/name, deploy/x, a label selector such as app=x, or the start of a name.',
+  }
+}
+
+function selector(text: string): Parsed<PodReference> {
+  const requirements = text.split(/,(?![^(]*\))/).map((part) => part.trim())
+  if (requirements.every((part) => REQUIREMENT.test(part))) return { value: { kind: 'selector', selector: text } }
+  return {
+    problem: 'this is no label selector that Kubernetes understands',
+    next: 'Write it as kubectl’s -l takes it, for example app=web,tier!=cache.',
+  }
+}
+
+export function serviceReference(text: string): Parsed<ServiceReference> {
+  if (text.toLowerCase() === 'none') return { value: { kind: 'none' } }
+  const parts = text.split('/')
+  const prefixed = parts.length > 1 && /^(svc|services?)$/.test(parts.at(-2) ?? '')
+  const [name = '', namespace = null] = (prefixed ? parts.toSpliced(-2, 1) : parts).toReversed()
+  const sound = LABEL.test(name) && (namespace === null || LABEL.test(namespace)) && parts.length <= (prefixed ? 3 : 2)
+  if (sound) return { value: { kind: 'service', namespace, name } }
+  return { problem: 'this is no Service name', next: 'Write a name, namespace/name, or none.' }
+}
+
+export function namespaceName(text: string): Parsed<string> {
+  if (LABEL.test(text)) return { value: text }
+  return { problem: 'this is no namespace name', next: 'Write lower-case letters, digits and hyphens, at most 63.' }
+}
+
+export function nodeName(text: string): Parsed<string> {
+  if (NAME.test(text)) return { value: text }
+  return { problem: 'this is no Node name', next: 'Write it as "kubectl get nodes" shows it.' }
+}
+
+/** One address per family. `null`: none. */
+export interface ExternalAddresses {
+  readonly ipv4: string | null
+  readonly ipv6: string | null
+}
+
+export function externalAddresses(text: string): Parsed<ExternalAddresses> {
+  if (text.toLowerCase() === 'none') return { value: { ipv4: null, ipv6: null } }
+  let found: ExternalAddresses = { ipv4: null, ipv6: null }
+  for (const part of text.split(',').map((each) => each.trim())) {
+    if (part === '') continue
+    const parsed = oneAddress(part)
+    if (!('value' in parsed)) return parsed
+    const { family, address } = parsed.value
+    if (found[family] !== null) {
+      return { problem: `${found[family]} and ${address} are of one family`, next: 'Name one address per family.' }
+    }
+    found = { ...found, [family]: address }
+  }
+  return { value: found }
+}
+
+const USELESS = new Set(['unspecified', 'loopback', 'multicast', 'broadcast', 'linkLocal', 'ipv4Mapped'])
+
+function oneAddress(text: string): Parsed<{ family: 'ipv4' | 'ipv6'; address: string }> {
+  if (!/^\d+(\.\d+){3}$|:/.test(text) || !ipaddr.isValid(text)) {
+    return {
+      problem: `"${text}" is not an IP address`,
+      next: 'A host name would measure the node’s resolver as well: resolve it first and write the address.',
+    }
+  }
+  const address = ipaddr.parse(text)
+  if (USELESS.has(address.range()) || text.includes('%')) {
+    const range = text.includes('%') ? 'zoned' : address.range()
+    return { problem: `${text} is a ${range} address`, next: 'Write a global or private unicast address.' }
+  }
+  return { value: { family: address.kind(), address: address.toString() } }
+}
+
+/** unix:///path, unix:/path or /path; gives unix:///path. */
+export function runtimeEndpoint(text: string): Parsed<string> {
+  const path = text.replace(/^unix:(\/\/)?/, '')
+  if (path.startsWith('/')) return { value: `unix://${path}` }
+  return { problem: 'this is no unix socket', next: 'Write unix:///run/containerd/containerd.sock or the like.' }
+}
+
+export function absolutePath(text: string): Parsed<string> {
+  if (text.startsWith('/')) return { value: text }
+  return { problem: 'this is no absolute path', next: `Write /run/netns/${text} or /proc/1/ns/net.` }
+}
+
+export function boolean(text: string): Parsed<boolean> {
+  if (/^(1|true|yes|on)$/i.test(text)) return { value: true }
+  if (/^(0|false|no|off)$/i.test(text)) return { value: false }
+  return { problem: 'this is neither yes nor no', next: 'Write 1 or 0.' }
+}
+
+export function wholeNumber(text: string, least: number, most: number): Parsed<number> {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= most) return { value }
+  return {
+    problem: `this is no whole number from ${least} to ${most}`,
+    next: `Write a number from ${least} to ${most}.`,
+  }
+}
