@@ -1,0 +1,100 @@
+/** What pinging one target came to, and what that means. Pure. */
+import type { IcmpReason } from '../packet/icmp.ts'
+import type { Target } from '../types.ts'
+
+export interface EchoError {
+  /** 'local': this machine did not send; the others were said by ICMP. */
+  readonly kind: 'unreachable' | 'time-exceeded' | 'prohibited' | 'local'
+  /** Who said so; null when it was this machine's own kernel. */
+  readonly from: string | null
+  readonly text: string
+  /** Errno's name, a code of openIcmp, or ICMP type/code such as "icmp 3/13". */
+  readonly code: string
+}
+
+export interface EchoResult {
+  readonly target: Target
+  readonly sent: number
+  readonly received: number
+  /** Round trip times in ms, in the order of the replies. */
+  readonly rttsMs: readonly number[]
+  /** The last error that concerned this target; null when there was none. */
+  readonly error: EchoError | null
+}
+
+/** 'not-measured': nothing could be sent from here (permission, module, family): no statement about the network. */
+export type EchoState = 'answered' | 'lossy' | 'very-lossy' | 'silent' | 'rejected' | 'no-route' | 'not-measured'
+
+export interface EchoJudgement {
+  readonly state: EchoState
+  /** Share of lost echoes, 0 to 1. */
+  readonly loss: number
+  /** Round trip times in ms; null without a reply. */
+  readonly min: number | null
+  readonly avg: number | null
+  readonly max: number | null
+}
+
+/** From this share on, loss is a failure and no longer a warning. */
+export const VERY_LOSSY = 0.2
+
+/** Errnos of sendto(2) that come from routing: no route; a blackhole route says EINVAL, a prohibit route EACCES. */
+const ROUTE_ERRNOS: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EINVAL',
+  'EACCES',
+  'EADDRNOTAVAIL',
+  'ENODEV',
+])
+
+/** Judges the measurement: any reply counts before any error. 'rejected' includes a local firewall rule (EPERM). */
+export function judgeEcho(result: EchoResult): EchoJudgement {
+  const { rttsMs, sent, received } = result
+  const loss = sent === 0 ? 1 : (sent - received) / sent
+  const times = {
+    min: rttsMs.length === 0 ? null : Math.min(...rttsMs),
+    avg: rttsMs.length === 0 ? null : rttsMs.reduce((sum, rtt) => sum + rtt, 0) / rttsMs.length,
+    max: rttsMs.length === 0 ? null : Math.max(...rttsMs),
+  }
+  return { state: received === 0 ? stateWithoutReply(result.error) : stateOfLoss(loss), loss, ...times }
+}
+
+function stateOfLoss(loss: number): EchoState {
+  if (loss === 0) return 'answered'
+  return loss < VERY_LOSSY ? 'lossy' : 'very-lossy'
+}
+
+function stateWithoutReply(error: EchoError | null): EchoState {
+  if (error === null) return 'silent'
+  if (error.kind !== 'local' || error.code === 'EPERM') return 'rejected'
+  return ROUTE_ERRNOS.has(error.code) ? 'no-route' : 'not-measured'
+}
+
+const LOCAL_TEXTS: Readonly<Record<string, string>> = {
+  ENETUNREACH: 'no route to the address in this network namespace',
+  EHOSTUNREACH: 'the route to the address says unreachable',
+  EINVAL: 'a blackhole route discards packets to the address',
+  EACCES: 'a prohibit route refuses the address',
+  EPERM: 'a firewall rule of this network namespace refuses to send to the address',
+  ENETDOWN: 'the interface towards the address is down',
+  EADDRNOTAVAIL: 'no source address fits the address',
+  ENODEV: 'the address names an interface that does not exist',
+  EAGAIN: 'the send buffer stayed full',
+  ENOBUFS: 'the kernel had no buffer to send',
+}
+
+/** The kernel refused to send. */
+export function localError(errno: string): EchoError {
+  return { kind: 'local', from: null, text: LOCAL_TEXTS[errno] ?? `the kernel refused to send: ${errno}`, code: errno }
+}
+
+/** An ICMP error that answered one of our echoes. */
+export function remoteError(
+  from: string,
+  error: { readonly reason: IcmpReason; readonly type: number; readonly code: number; readonly text: string },
+): EchoError {
+  const kind = error.reason === 'prohibited' || error.reason === 'time-exceeded' ? error.reason : 'unreachable'
+  return { kind, from, text: `${error.text}, says ${from}`, code: `icmp ${error.type}/${error.code}` }
+}
