@@ -1,0 +1,48 @@
+/** The neighbour table (ARP, NDP) of this network namespace, read with `ip -j -s neigh`. */
+import type { Outcome } from '../types.ts'
+import { flag, type Json, number, readIp, text, texts } from './ip.ts'
+
+/** States of linux/neighbour.h (NUD_*), as iproute2 names them. NONE: no entry. */
+export type NeighbourState =
+  | 'NONE'
+  | 'INCOMPLETE'
+  | 'REACHABLE'
+  | 'STALE'
+  | 'DELAY'
+  | 'PROBE'
+  | 'FAILED'
+  | 'NOARP'
+  | 'PERMANENT'
+
+export interface Neighbour {
+  readonly address: string
+  readonly device: string
+  readonly state: NeighbourState
+  readonly mac: string | null
+  /** Whole seconds since the entry was last confirmed by an answer; null: the kernel does not say. */
+  readonly confirmedSecondsAgo: number | null
+  /** The entry is kept by a program (NTF_EXT_LEARNED), not by ARP or NDP. */
+  readonly external: boolean
+}
+
+/** All entries, of both families. Codes: TOOL_MISSING, TOOL_FAILED. */
+export async function readNeighbours(device?: string): Promise<Outcome<readonly Neighbour[]>> {
+  const read = await readIp(['-s', 'neigh', 'show', 'nud', 'all', ...(device ? ['dev', device] : [])])
+  return read.ok ? { ok: true, value: read.value.flatMap((row) => parseNeighbour(row, device)), evidence: [] } : read
+}
+
+/** Reads one object of `ip -j -s neigh`; with `dev` on the command line the objects do not repeat the device. */
+export function parseNeighbour(row: Json, device = ''): readonly Neighbour[] {
+  const address = text(row, 'dst')
+  if (address === null) return []
+  return [
+    {
+      address,
+      device: text(row, 'dev') ?? device,
+      state: (texts(row, 'state')[0] ?? 'NONE') as NeighbourState,
+      mac: text(row, 'lladdr'),
+      confirmedSecondsAgo: number(row, 'confirmed'),
+      external: flag(row, 'extern_learn'),
+    },
+  ]
+}

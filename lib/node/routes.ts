@@ -1,0 +1,147 @@
+/** Routes of this network namespace, read with `ip -j route`. Nothing here sends a packet. */
+import { isIPv6 } from 'node:net'
+import type { Family, Outcome } from '../types.ts'
+import { type Json, number, object, objects, readIp, text, texts } from './ip.ts'
+import { readLink } from './links.ts'
+
+/** One next hop of one route. */
+export interface Route {
+  readonly family: Family
+  /** "default" or a prefix. */
+  readonly destination: string
+  /** null: the destination is asked for on the link itself (`scope link`). Can be IPv6 for an IPv4 route (RFC 5549). */
+  readonly gateway: string | null
+  readonly device: string | null
+  readonly metric: number
+  /** Configured with the route, bytes; null: the link's. */
+  readonly mtu: number | null
+  readonly source: string | null
+  /** The gateway need not be covered by a connected prefix. */
+  readonly onlink: boolean
+  /** unicast, local, or one of unreachable, prohibit, blackhole, throw: those lead nowhere. */
+  readonly type: string
+}
+
+/** What the kernel would do with a packet to `address` now. */
+export interface PathChoice {
+  readonly address: string
+  readonly gateway: string | null
+  readonly device: string
+  readonly source: string | null
+  /** Path MTU learned from an ICMP error (RFC 1191, RFC 8201), bytes; null: none in the cache. */
+  readonly learnedMtu: number | null
+  /** Local address of this namespace. */
+  readonly local: boolean
+}
+
+/** The MTU that this namespace is configured to use to one address; `mtu` is the smaller of the two, bytes. */
+export interface PromisedMtu {
+  readonly mtu: number
+  readonly device: string
+  readonly linkMtu: number
+  readonly routeMtu: number | null
+  readonly learnedMtu: number | null
+}
+
+/**
+ * Default routes of a family that lead somewhere, best metric first, one entry per next hop. An empty list is an answer:
+ * there is none. The main table comes first; namespaces with policy routing only (AWS VPC CNI's multi-address pods)
+ * have theirs in others.
+ */
+export async function defaultRoutes(family: Family): Promise<Outcome<readonly Route[]>> {
+  for (const table of ['main', 'all']) {
+    const read = await readIp([`-${family}`, 'route', 'show', 'table', table, 'default'])
+    if (!read.ok) return read
+    const routes = read.value.flatMap((route) => parseRoute(route, family)).filter((route) => route.type === 'unicast')
+    if (routes.length > 0) return found(routes.sort((a, b) => a.metric - b.metric))
+  }
+  return found([])
+}
+
+/**
+ * The kernel's choice for one address. Codes: NO_ROUTE (there is none, or an unreachable, prohibit or blackhole route),
+ * TOOL_MISSING, TOOL_FAILED.
+ */
+export async function routeTo(address: string): Promise<Outcome<PathChoice>> {
+  const read = await readIp(['route', 'get', address])
+  if (!read.ok) return noRoute(address, read)
+  const choice = read.value[0] && parseChoice(address, read.value[0])
+  if (choice) return found(choice)
+  return { ok: false, code: 'NO_ROUTE', detail: `The kernel knows no route to ${address}.`, evidence: [] }
+}
+
+/**
+ * What a sender here may count on to `address`: the smaller of the link's MTU and the route's. A path MTU learned from
+ * an ICMP error is reported beside it and is not a promise: it is what a black hole test must not be fooled by.
+ * Codes as routeTo.
+ */
+export async function promisedMtu(address: string): Promise<Outcome<PromisedMtu>> {
+  const [choice, match] = await Promise.all([routeTo(address), readIp(['route', 'get', 'fibmatch', address])])
+  if (!choice.ok) return choice
+  if (!match.ok) return noRoute(address, match)
+  const link = await readLink(choice.value.device)
+  if (!link.ok) return link
+  const { device, learnedMtu } = choice.value
+  const linkMtu = link.value.mtu
+  const routeMtu = match.value[0] ? mtuOf(match.value[0]) : null
+  return found({ mtu: Math.min(linkMtu, routeMtu ?? linkMtu), device, linkMtu, routeMtu, learnedMtu })
+}
+
+/** Reads one object of `ip -j route show`: a list, because a multipath route has several next hops. */
+export function parseRoute(route: Json, family: Family): readonly Route[] {
+  const common = {
+    family,
+    destination: text(route, 'dst') ?? 'default',
+    metric: number(route, 'metric') ?? 0,
+    mtu: mtuOf(route),
+    source: text(route, 'prefsrc'),
+    type: text(route, 'type') ?? 'unicast',
+  }
+  const hops = objects(route, 'nexthops')
+  return (hops.length > 0 ? hops : [route]).map((hop) => ({
+    ...common,
+    gateway: gatewayOf(hop),
+    device: text(hop, 'dev'),
+    onlink: texts(hop, 'flags').includes('onlink'),
+  }))
+}
+
+/** Reads one object of `ip -j route get`. */
+export function parseChoice(address: string, route: Json): PathChoice | null {
+  const device = text(route, 'dev')
+  if (device === null) return null
+  // Only an exception of the route cache expires; a configured MTU does not.
+  const learned = number(route, 'expires') !== null
+  return {
+    address,
+    gateway: gatewayOf(route),
+    device,
+    source: text(route, 'prefsrc'),
+    learnedMtu: learned ? mtuOf(route) : null,
+    local: text(route, 'type') === 'local',
+  }
+}
+
+function gatewayOf(hop: Json): string | null {
+  return text(hop, 'gateway') ?? text(object(hop, 'via'), 'host')
+}
+
+function mtuOf(route: Json): number | null {
+  return objects(route, 'metrics').reduce<number | null>((found, metric) => found ?? number(metric, 'mtu'), null)
+}
+
+function noRoute(address: string, failed: Outcome<unknown> & { ok: false }): Outcome<never> {
+  const kernelSaidNo = /network is unreachable|no route to host|permission denied|invalid argument/i
+  if (failed.code !== 'TOOL_FAILED' || !kernelSaidNo.test(failed.detail)) return failed
+  const default_ = isIPv6(address) ? 'ip -6 route' : 'ip route'
+  return {
+    ok: false,
+    code: 'NO_ROUTE',
+    detail: `The kernel has no route to ${address} (${failed.detail.split(': ').at(-1)}): see "${default_}".`,
+    evidence: [],
+  }
+}
+
+function found<T>(value: T): Outcome<T> & { ok: true } {
+  return { ok: true, value, evidence: [] }
+}

@@ -1,0 +1,127 @@
+/** DNS messages (RFC 1035): a query out, an answer in that is believed only after id, question and form were checked. */
+import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
+import ipaddr from 'ipaddr.js'
+
+export type DnsType = 'A' | 'AAAA' | 'CNAME'
+
+export interface DnsQuestion {
+  /** Fully qualified; a trailing dot may be there or not. */
+  readonly name: string
+  readonly type: DnsType
+}
+
+/**
+ * data      records of the asked type (for A and AAAA: at the end of the CNAME chain)
+ * nodata    the name exists, without records of this type (RFC 2308)
+ * nxdomain, servfail, refused   by their response codes; other: any other response code
+ */
+export type DnsMeaning = 'data' | 'nodata' | 'nxdomain' | 'servfail' | 'refused' | 'other'
+
+export interface DnsAnswer {
+  readonly kind: 'answer'
+  readonly meaning: DnsMeaning
+  /** As RFC 1035 and the IANA registry name them: NOERROR, NXDOMAIN, SERVFAIL, ... */
+  readonly rcode: string
+  /** A or AAAA records in canonical text (RFC 5952), in the order of the message. */
+  readonly addresses: readonly string[]
+  /** Names that the question's name is an alias of, in order, without trailing dots. */
+  readonly cnames: readonly string[]
+  /** The server had more to say than fits: ask again over TCP. The records may be a part only. */
+  readonly truncated: boolean
+}
+
+/** foreign: not the answer to this query (late, forged, or a confused server); garbled: not a DNS answer at all. */
+export type DnsParsed = DnsAnswer | { readonly kind: 'foreign' | 'garbled'; readonly why: string }
+
+/** A recursive query in class IN. Throws for names that no DNS message can carry (RFC 1035 section 2.3.4). */
+export function encodeQuery(id: number, question: DnsQuestion): Uint8Array {
+  const name = bareName(question.name)
+  const labels = name.split('.')
+  if (name.length > 253 || (name !== '' && labels.some((label) => label === '' || Buffer.byteLength(label) > 63))) {
+    throw new TypeError(`"${question.name}" is not a domain name`)
+  }
+  return encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type: question.type, name }] })
+}
+
+/** Reads what came back for the query `id`. Never throws. */
+export function parseAnswer(message: Uint8Array, id: number, question: DnsQuestion): DnsParsed {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+  if (bytes.length < HEADER_BYTES) return { kind: 'garbled', why: `${bytes.length} bytes, a DNS header has 12` }
+  if ((bytes.readUInt8(2) & QR) === 0) return { kind: 'garbled', why: 'a query came back instead of an answer' }
+  if (bytes.readUInt16BE(0) !== id) return { kind: 'foreign', why: 'the id is not that of the query' }
+  const truncated = (bytes.readUInt8(2) & TC) !== 0
+  try {
+    return readDecoded(decode(bytes), question, truncated)
+  } catch (error) {
+    // A server may cut a truncated message anywhere (RFC 2181 section 9): only the flag counts then.
+    if (truncated) return answer('NOERROR', 'nodata', [], [], true)
+    return { kind: 'garbled', why: `the message cannot be decoded: ${(error as Error).message}` }
+  }
+}
+
+/** A domain name as it is compared: lower case, without the trailing dot. */
+export function bareName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '')
+}
+
+/** An IP address as it is compared: RFC 5952 text; what is no address is returned as it is. */
+export function canonicalAddress(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.parse(address).toString() : address
+}
+
+const HEADER_BYTES = 12
+const QR = 0x80
+const TC = 0x02
+
+type Decoded = ReturnType<typeof decode> & { readonly rcode?: string }
+
+function readDecoded(packet: Decoded, question: DnsQuestion, truncated: boolean): DnsParsed {
+  const rcode = packet.rcode ?? 'NOERROR'
+  const asked = packet.questions?.[0]
+  const wanted = bareName(question.name)
+  if (asked && (asked.type !== question.type || bareName(asked.name) !== wanted)) {
+    return { kind: 'foreign', why: `it answers another question (${asked.type} ${asked.name})` }
+  }
+  // Servers that refuse to read the question may leave it out: then there are no records to believe either.
+  if (!asked && rcode === 'NOERROR') return { kind: 'garbled', why: 'the answer does not repeat the question' }
+  const records = (packet.answers ?? []).map((record) => ({
+    owner: 'name' in record ? bareName(record.name) : '',
+    type: record.type as string,
+    data: 'data' in record && typeof record.data === 'string' ? record.data : '',
+  }))
+  const cnames = aliases(wanted, records)
+  const owner = bareName(cnames.at(-1) ?? wanted)
+  const found = records.filter((record) => record.type === question.type && record.owner === owner)
+  const addresses = question.type === 'CNAME' ? [] : found.map((record) => canonicalAddress(record.data))
+  const some = question.type === 'CNAME' ? cnames.length > 0 : addresses.length > 0
+  return answer(rcode, meaningOf(rcode, some), addresses, cnames, truncated)
+}
+
+/** Follows CNAMEs from the asked name; a loop ends where it began. */
+function aliases(name: string, records: readonly { owner: string; type: string; data: string }[]): readonly string[] {
+  const chain: string[] = []
+  for (let current = name; chain.length <= records.length; ) {
+    const next = records.find((record) => record.type === 'CNAME' && record.owner === current)
+    if (!next) return chain
+    current = bareName(next.data)
+    if (current === name || chain.includes(current)) return chain
+    chain.push(current)
+  }
+  return chain
+}
+
+function meaningOf(rcode: string, some: boolean): DnsMeaning {
+  if (rcode === 'NOERROR') return some ? 'data' : 'nodata'
+  const named = rcode.toLowerCase()
+  return named === 'nxdomain' || named === 'servfail' || named === 'refused' ? named : 'other'
+}
+
+function answer(
+  rcode: string,
+  meaning: DnsMeaning,
+  addresses: readonly string[],
+  cnames: readonly string[],
+  truncated: boolean,
+): DnsAnswer {
+  return { kind: 'answer', rcode, meaning, addresses, cnames, truncated }
+}

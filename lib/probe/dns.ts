@@ -1,0 +1,89 @@
+/**
+ * DNS: does this server answer this question? Queries go to IP literals by dgram and net sockets of this process's
+ * namespace; dns.lookup and dns.Resolver are not used, because their retries may leave from another namespace.
+ */
+import { randomInt } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { type DnsQuestion, encodeQuery, parseAnswer } from '../packet/dns.ts'
+import type { Target } from '../types.ts'
+import { type DnsResult, type DnsState, NOTHING, readReply } from './dns-result.ts'
+import { askOverUdp } from './dns-udp.ts'
+import { eachWithin } from './pool.ts'
+import { dial, type TcpState } from './tcp.ts'
+
+export type { DnsAnswer, DnsMeaning, DnsQuestion, DnsType } from '../packet/dns.ts'
+export type { DnsResult, DnsState } from './dns-result.ts'
+
+export interface DnsOptions {
+  /** Milliseconds for each transport; default 3000, with UDP queries at 0, 500, 1200 and 2200. */
+  readonly budgetMs?: number
+}
+
+const BUDGET_MS = 3000
+
+/**
+ * Asks every server the same question, at most 256 at once. A target's protocol is udp (the default) or tcp; it needs a
+ * port. Each UDP try has an id, a source port and thereby a conntrack entry of its own. Throws for a name that DNS cannot
+ * carry.
+ */
+export async function askDns(
+  servers: readonly Target[],
+  question: DnsQuestion,
+  options: DnsOptions = {},
+): Promise<readonly DnsResult[]> {
+  const budgetMs = options.budgetMs ?? BUDGET_MS
+  encodeQuery(0, question)
+  return eachWithin(servers, async (target) => {
+    if (target.protocol === 'tcp') return askOverTcp(target, question, budgetMs)
+    const result = await askOverUdp(target, question, budgetMs)
+    if (!result.truncated) return result
+    return { ...(await askOverTcp(target, question, budgetMs)), truncated: true }
+  })
+}
+
+async function askOverTcp(target: Target, question: DnsQuestion, budgetMs: number): Promise<DnsResult> {
+  const { socket, result } = await dial(target, { budgetMs })
+  const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries: 1, detail: result.errno }
+  if (!socket) return { ...base, state: FROM_TCP[result.state] }
+  const id = randomInt(0x10000)
+  const started = performance.now()
+  const reply = await exchange(socket, encodeQuery(id, question), budgetMs)
+  if (reply instanceof Error) return { ...base, state: 'no-answer', detail: `TCP connected, but ${reply.message}` }
+  return { ...base, ...readReply(parseAnswer(reply, id, question), started) }
+}
+
+const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
+  connected: 'answered',
+  refused: 'refused-port',
+  rejected: 'rejected',
+  silent: 'no-answer',
+  'no-route': 'no-route',
+  'local-error': 'local-error',
+  'not-asked': 'local-error',
+}
+
+const LENGTH_BYTES = 2
+
+/** Sends one message with its length in front (RFC 1035 section 4.2.2) and returns the first message that comes back. */
+function exchange(socket: Socket, query: Uint8Array, budgetMs: number): Promise<Buffer | Error> {
+  return new Promise((resolve) => {
+    let received = Buffer.alloc(0)
+    const settle = (outcome: Buffer | Error) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(outcome)
+    }
+    const timer = setTimeout(() => settle(new Error(`no answer came within ${budgetMs} ms`)), budgetMs)
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk])
+      if (received.length < LENGTH_BYTES) return
+      const end = LENGTH_BYTES + received.readUInt16BE(0)
+      if (received.length >= end) settle(received.subarray(LENGTH_BYTES, end))
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(new Error(`the connection broke (${error.code})`)))
+    socket.on('close', () => settle(new Error('the server closed the connection without an answer')))
+    const length = Buffer.alloc(LENGTH_BYTES)
+    length.writeUInt16BE(query.length)
+    socket.write(Buffer.concat([length, query]))
+  })
+}

@@ -1,0 +1,191 @@
+/**
+ * TCP: does a port answer? Sockets are made by node:net on the main thread, by IP literal only, so they belong to the
+ * network namespace this process lives in.
+ */
+import { connect as openSocket, type Socket } from 'node:net'
+import type { Target } from '../types.ts'
+import { eachWithin } from './pool.ts'
+
+/**
+ * connected   the handshake ended
+ * refused     ECONNREFUSED: a reset, or ICMP port unreachable; the two cannot be told apart without counters
+ * rejected    an ICMP error came back (administratively prohibited, host or net unreachable), or, as EHOSTUNREACH after
+ *             about 3 s, the kernel's own: the next hop did not answer ARP or NDP (net/ipv4/arp.c, arp_error_report)
+ * silent      nothing came back within the budget
+ *             (EPERM: a local filter, such as a cgroup eBPF program, refused the system call)
+ * no-route    this namespace's own routing refused: no packet was sent. Cilium's socket load balancer says the same
+ *             (EHOSTUNREACH) for a service without backends
+ * local-error the socket could not be used at all (address family off, no free port, too many files): we could not look
+ * not-asked   left out, because hundreds before it were silent
+ */
+export type TcpState = 'connected' | 'refused' | 'rejected' | 'silent' | 'no-route' | 'local-error' | 'not-asked'
+
+export interface TcpResult {
+  readonly target: Target
+  readonly state: TcpState
+  /** From the SYN of the socket that decided to its answer, milliseconds; null when nothing answered. */
+  readonly ms: number | null
+  readonly errno: string | null
+  /** Sockets opened; more than 1 means that the first SYN had no answer within 300 ms. */
+  readonly syns: number
+}
+
+export interface TcpOptions {
+  /** Milliseconds a target has to answer; default 3000, below which one lost SYN would decide. */
+  readonly budgetMs?: number
+}
+
+const BUDGET_MS = 3000
+/** New sockets are opened at these times: another source port takes another ECMP path and another backend. */
+const STAGGER_MS = [0, 300, 1000, 2000] as const
+/** So many silent targets, and not one answer, prove what the rest would only repeat. */
+const SILENT_WITHOUT_ANSWER = 256
+const SILENT_AT_ALL = 512
+
+/**
+ * Asks every target for a TCP connection, at most 256 at once, and closes it again without sending anything.
+ * Targets need a port. Never throws for what the network does; results are in the order of the targets.
+ */
+export async function connect(targets: readonly Target[], options: TcpOptions = {}): Promise<readonly TcpResult[]> {
+  let silent = 0
+  let answered = 0
+  return eachWithin(targets, async (target) => {
+    if (silent >= (answered > 0 ? SILENT_AT_ALL : SILENT_WITHOUT_ANSWER)) return notAsked(target)
+    const { socket, result } = await dial(target, options)
+    socket?.destroySoon()
+    if (result.state === 'silent') silent++
+    else answered++
+    return result
+  })
+}
+
+export interface TcpTally {
+  readonly target: Target
+  readonly asked: number
+  readonly connected: number
+  readonly refused: number
+  readonly rejected: number
+  readonly silent: number
+  /** no-route, local-error */
+  readonly unsent: number
+  readonly results: readonly TcpResult[]
+}
+
+/** Opens `times` connections to one virtual address, in parallel, so that every backend behind it is met. */
+export async function connectRepeatedly(target: Target, times: number, options: TcpOptions = {}): Promise<TcpTally> {
+  const repeated = Array.from({ length: times }, () => target)
+  return tally(
+    target,
+    await eachWithin(repeated, async (one) => {
+      // No staggering: another socket would meet another, healthy backend and hide the dead one.
+      const { socket, result } = await dial(one, options, [0])
+      socket?.destroySoon()
+      return result
+    }),
+  )
+}
+
+/** Counts the states of one target's results. */
+export function tally(target: Target, results: readonly TcpResult[]): TcpTally {
+  const count = (...states: readonly TcpState[]) => results.filter((result) => states.includes(result.state)).length
+  return {
+    target,
+    asked: results.length,
+    connected: count('connected'),
+    refused: count('refused'),
+    rejected: count('rejected'),
+    silent: count('silent'),
+    unsent: count('no-route', 'local-error'),
+    results,
+  }
+}
+
+const MISS_PROBABILITY = 1e-6
+const MOST_ATTEMPTS = 200
+
+/**
+ * Connections after which one dead backend of `backends` is missed with a probability of at most one in a million:
+ * ln 1e-6 / ln(1 - 1/N), capped at 200 (exact up to 15 backends; with N = 50 it is missed with 2 %).
+ */
+export function attemptsFor(backends: number): number {
+  if (backends <= 1) return 1
+  return Math.min(MOST_ATTEMPTS, Math.ceil(Math.log(MISS_PROBABILITY) / Math.log(1 - 1 / backends)))
+}
+
+/**
+ * Opens one connection with staggered sockets; the first that ends decides, the others are dropped. On 'connected' the
+ * socket is the caller's to use and to close.
+ */
+export function dial(
+  target: Target,
+  options: TcpOptions = {},
+  staggerMs: readonly number[] = STAGGER_MS,
+): Promise<{ readonly socket: Socket | null; readonly result: TcpResult }> {
+  const port = requirePort(target)
+  const budgetMs = options.budgetMs ?? BUDGET_MS
+  return new Promise((resolve) => {
+    const pending = new Set<Socket>()
+    let syns = 0
+    const settle = (state: TcpState, ms: number | null, errno: string | null, winner: Socket | null) => {
+      for (const timer of timers) clearTimeout(timer)
+      if (winner) pending.delete(winner)
+      for (const socket of pending) socket.destroy()
+      resolve({ socket: winner, result: { target, state, ms, errno, syns } })
+    }
+    const open = () => {
+      const started = performance.now()
+      const elapsed = () => Math.round((performance.now() - started) * 100) / 100
+      const socket = openSocket({ host: target.address, port })
+      let local = false
+      // connect(2) runs in the tick queued by openSocket; what fails in it never left this host.
+      process.nextTick(() => {
+        local = socket.errored !== null
+      })
+      syns++
+      pending.add(socket)
+      socket.once('connect', () => {
+        socket.removeAllListeners('error').on('error', ignore)
+        settle('connected', elapsed(), null, socket)
+      })
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        if (!pending.delete(socket)) return
+        const state = stateOf(error.code ?? '', local)
+        // A later socket that cannot be opened says nothing about the ones on their way.
+        if (state === 'local-error' && pending.size > 0) return
+        settle(state, local ? null : elapsed(), error.code ?? null, null)
+      })
+    }
+    const timers = staggerMs.filter((delay) => delay > 0 && delay < budgetMs).map((delay) => setTimeout(open, delay))
+    timers.push(setTimeout(() => settle('silent', null, null, null), budgetMs))
+    open()
+  })
+}
+
+/**
+ * What an errno of connect(2) means. `local`: the system call itself failed, so the host's own routing or its limits
+ * refused; the same number later came with an ICMP error (net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c).
+ */
+export function stateOf(errno: string, local: boolean): TcpState {
+  if (errno === 'ECONNREFUSED' || errno === 'ECONNRESET') return 'refused'
+  if (errno === 'EPERM') return 'rejected'
+  if (local) return NO_ROUTE.has(errno) ? 'no-route' : 'local-error'
+  return ICMP.has(errno) ? 'rejected' : errno === 'ETIMEDOUT' ? 'silent' : 'local-error'
+}
+
+/** No route or `unreachable`, `prohibit`. A `blackhole` route gives EINVAL, as does a link-local address without zone. */
+const NO_ROUTE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL'])
+const ICMP = new Set([
+  ...['EHOSTUNREACH', 'ENETUNREACH', 'EACCES', 'ENOPROTOOPT', 'EHOSTDOWN', 'ENONET', 'EOPNOTSUPP', 'EPROTO'],
+  'EMSGSIZE',
+])
+
+function requirePort(target: Target): number {
+  if (target.port === undefined) throw new TypeError(`target ${target.name} (${target.address}) has no port`)
+  return target.port
+}
+
+function notAsked(target: Target): TcpResult {
+  return { target, state: 'not-asked', ms: null, errno: null, syns: 0 }
+}
+
+function ignore(): void {}
