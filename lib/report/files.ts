@@ -1,0 +1,85 @@
+/** Writes the three reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Outcome, Report } from '../types.ts'
+import { toHtml } from './html.ts'
+import { toJson } from './json.ts'
+import { toJUnit } from './junit.ts'
+
+const RENDERERS: readonly (readonly [(node: string) => string, (report: Report) => string])[] = [
+  [(node) => `junit-${node}.xml`, toJUnit],
+  [(node) => `report-${node}.html`, toHtml],
+  [(node) => `report-${node}.json`, toJson],
+]
+
+/**
+ * Writes junit-<node>.xml, report-<node>.html and report-<node>.json into `dir`; the value is their paths.
+ * Fails with REPORTS_UNWRITABLE; then a file of an earlier run is removed where that is possible, so that it is not taken for this one's.
+ */
+export function writeReports(dir: string, report: Report): Outcome<readonly string[]> {
+  const paths = pathsOf(dir, report.node)
+  try {
+    mkdirSync(dir, { recursive: true })
+    paths.forEach((path, index) => {
+      replaceFile(path, (RENDERERS[index] as (typeof RENDERERS)[number])[1](report))
+    })
+    return { ok: true, value: paths, evidence: [] }
+  } catch (error) {
+    const started = Date.parse(report.started)
+    for (const path of paths) removeIf(path, (modified) => modified < started)
+    return {
+      ok: false,
+      code: 'REPORTS_UNWRITABLE',
+      detail: sentence(dir, error as NodeJS.ErrnoException),
+      evidence: [],
+    }
+  }
+}
+
+/** Removes the reports of a node, if they are there and can be removed. */
+export function removeReports(dir: string, node: string): void {
+  for (const path of pathsOf(dir, node)) removeIf(path, () => true)
+}
+
+/** Where the reports of a node are: a node name that is no file name is made one. */
+export function pathsOf(dir: string, node: string): string[] {
+  const safe = node.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 200) || 'node'
+  return RENDERERS.map(([fileName]) => join(dir, fileName(safe)))
+}
+
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    rmSync(temporary, { force: true })
+    // wx: in a directory that others can write to, a link of that name is not followed
+    writeFileSync(temporary, text, { flag: 'wx' })
+    renameSync(temporary, path)
+  } catch (error) {
+    removeIf(temporary, () => true)
+    throw error
+  }
+}
+
+function removeIf(path: string, condition: (modifiedMs: number) => boolean): void {
+  try {
+    if (condition(statSync(path).mtimeMs)) rmSync(path, { force: true })
+  } catch {
+    // absent, or not removable: then the caller's message says that the directory cannot be written
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EROFS: 'the file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ENOSPC: 'no space is left on the device',
+  EDQUOT: 'the disk quota is used up',
+  ENOTDIR: 'a part of the path is not a directory',
+  EEXIST: 'a part of the path is not a directory',
+  ENOENT: 'a part of the path is missing',
+}
+
+function sentence(dir: string, error: NodeJS.ErrnoException): string {
+  const reason = REASONS[error.code ?? ''] ?? error.message
+  return `the reports cannot be written to ${dir}: ${reason}; set REPORTS_DIR to a directory that can be written`
+}

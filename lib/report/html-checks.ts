@@ -1,0 +1,94 @@
+/** The table of all checks: one line a question, one column a family, evidence folded below it. */
+import type { Family, Place, Result, Verdict } from '../types.ts'
+import { commands, evidenceMarkup, findingMarkup, targetMarkup } from './html-evidence.ts'
+import { html, type Markup } from './markup.ts'
+import { remedyOf, VERDICTS } from './model.ts'
+import { oneLine } from './text.ts'
+
+/** A sign and a word for each verdict, so that colour is never the only one to tell. */
+export const SIGN: Record<Verdict, readonly [sign: string, word: string]> = {
+  pass: ['\u2713', 'pass'],
+  warn: ['!', 'warning'],
+  fail: ['\u2717', 'fail'],
+  inconclusive: ['?', 'inconclusive'],
+  'not-applicable': ['\u2013', 'n/a'],
+}
+
+export function badge(verdict: Verdict, text = SIGN[verdict][1]): Markup {
+  return html`<span class="badge ${verdict}"><span aria-hidden="true">${SIGN[verdict][0]}</span> ${text}</span>`
+}
+
+/** Where a result stands on the page; its fold opens when a link leads there. */
+export type Anchors = ReadonlyMap<Result, string>
+
+export const anchorsOf = (results: readonly Result[]): Anchors =>
+  new Map(results.map((result, index) => [result, `check-${index + 1}`]))
+
+const TITLE: Record<Place, string> = { node: 'From the node', pod: 'From the source pod' }
+
+/** A table for each place that was asked from. `results` must be in order. */
+export function checksMarkup(results: readonly Result[], anchors: Anchors, limit: number): Markup {
+  return html`${(['node', 'pod'] as const).map((place) => {
+    const questions = byQuestion(results.filter((result) => result.place === place))
+    if (questions.length === 0) return null
+    return html`<table class="sheet"><caption>${TITLE[place]}</caption>
+<thead><tr><th scope="col">Question</th><th scope="col">IPv4</th><th scope="col">IPv6</th></tr></thead>
+<tbody>${questions.map((question) => questionMarkup(question, anchors, limit))}</tbody></table>`
+  })}`
+}
+
+interface Question {
+  readonly text: string
+  readonly results: readonly Result[]
+}
+
+function byQuestion(results: readonly Result[]): Question[] {
+  const questions = new Map<string, Result[]>()
+  for (const result of results) {
+    const key = `${result.file}\n${questionText(result)}`
+    questions.set(key, [...(questions.get(key) ?? []), result])
+  }
+  return [...questions.values()].map((list) => ({ text: questionText(list[0] as Result), results: list }))
+}
+
+/** The name without family and place, which the table tells. */
+const questionText = ({ name }: Result): string =>
+  name.replace(/, from the (?:node|pod)$/, '').replace(/ over IPv[46]$/, '')
+
+/** A check that was lost has no record, but its name tells the family. */
+function familyOf({ family, name }: Result): Family | undefined {
+  const named = / over IPv([46])/.exec(name)?.[1]
+  return family ?? (named === undefined ? undefined : named === '4' ? 4 : 6)
+}
+
+function questionMarkup({ text, results }: Question, anchors: Anchors, limit: number): Markup {
+  const worst = [...results].sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict))[0] as Result
+  const seen = oneLine(worst.seen, 300)
+  const bare = results.every(isBare) && results.every((result) => result.seen === worst.seen)
+  const cell = (family: Family) =>
+    results.filter((result) => familyOf(result) === family).map(({ verdict }) => badge(verdict))
+  const whole = results.filter((result) => familyOf(result) === undefined)
+  return html`<tr class="${worst.verdict}"><th scope="row">${oneLine(text)}${
+    bare
+      ? html`<p class="seen" id="${anchors.get(worst) ?? ''}">${seen}</p>`
+      : html`<details><summary>${seen || 'evidence'}</summary>${results.map((r) => resultMarkup(r, anchors, limit))}</details>`
+  }</th>${
+    whole.length > 0
+      ? html`<td colspan="2">${whole.map(({ verdict }) => badge(verdict))}</td>`
+      : html`<td>${cell(4)}</td><td>${cell(6)}</td>`
+  }</tr>\n`
+}
+
+/** Nothing to fold: it did not apply and says why in one line. */
+const isBare = (result: Result): boolean =>
+  result.verdict === 'not-applicable' && result.evidence.length === 0 && result.targets.length === 0
+
+function resultMarkup(result: Result, anchors: Anchors, limit: number): Markup {
+  const family = familyOf(result)
+  const remedy = result.code ? remedyOf(result) : ''
+  return html`<div id="${anchors.get(result) ?? ''}"><h4>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
+    result.code ? `${result.code}, ` : null
+  }${result.seconds.toFixed(2)} s</span></h4>
+${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${remedy && html`<p class="seen">What to do: ${commands(remedy)}</p>`}
+${result.findings.map((finding) => findingMarkup(finding, limit))}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
+}

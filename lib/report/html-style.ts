@@ -1,0 +1,62 @@
+/** The style sheet of the HTML report. Verdicts are told by sign and word; colour only helps. */
+export const STYLE = `
+:root{color-scheme:light dark;--back:#f5f6f8;--card:#fff;--text:#1b1f24;--soft:#59626d;--line:#d9dde2;--mono:#eef0f3;
+--fail:#b3261e;--warn:#8a5300;--inconclusive:#6338b0;--pass:#1a7340;--na:#5f6873}
+@media (prefers-color-scheme:dark){:root{--back:#121518;--card:#1b1f24;--text:#e7eaed;--soft:#a3acb6;--line:#343b43;--mono:#262c33;
+--fail:#ff8d85;--warn:#f5b948;--inconclusive:#c5aaff;--pass:#76d598;--na:#9ba5b0}}
+*{box-sizing:border-box}
+html{-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--back);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
+main{max-width:68rem;margin:0 auto;padding:1.25rem 1rem 3rem}
+h1,h2,h3,h4,p,ul,ol,dl,dd{margin:0}
+h1{font-size:1.7rem;line-height:1.25}
+h2{font-size:1.2rem;margin:2rem 0 .75rem}
+h3{font-size:1.05rem}
+h4{font-size:1rem;margin-top:.75rem}
+code,.code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}
+p code,dd code{background:var(--mono);border-radius:4px;padding:.05em .3em}
+a{color:inherit}
+.card,.banner{background:var(--card);border:1px solid var(--line);border-left:6px solid var(--tone,var(--line));border-radius:8px;padding:1rem 1.25rem;margin-bottom:.9rem;break-inside:avoid}
+.banner h1{color:var(--tone)}
+.banner p{margin-top:.35rem}
+.tool{color:var(--soft);font-size:.9rem;margin-bottom:.4rem}
+.fail{--tone:var(--fail)}.warn{--tone:var(--warn)}.inconclusive{--tone:var(--inconclusive)}.pass{--tone:var(--pass)}.not-applicable{--tone:var(--na)}
+.loud{border-width:2px 2px 2px 6px;border-color:var(--tone)}
+.loud strong{color:var(--tone)}
+.badge{color:var(--tone);font-weight:600;white-space:nowrap}
+.badge.not-applicable{font-weight:400}
+.counts{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;list-style:none;padding:0;margin-top:.6rem}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.35rem 1.5rem;margin-top:.9rem;padding-top:.8rem;border-top:1px solid var(--line);font-size:.92rem}
+.facts div{display:flex;gap:.5rem}
+.facts dt,.pairs dt{color:var(--soft)}
+.card h3 .code{color:var(--tone);margin-right:.5rem}
+.says{display:grid;grid-template-columns:6.5rem 1fr;gap:.35rem .75rem;margin-top:.6rem}
+.says dt{color:var(--soft)}
+.says .do{font-weight:600}
+.says .do code{font-weight:400}
+.where{margin:.75rem 0 0;padding-left:1.2rem}
+.where li{margin-top:.2rem}
+.seen{color:var(--soft);font-size:.92rem}
+.sheet{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:8px}
+.sheet caption{text-align:left;font-weight:600;padding:.6rem 0 .4rem}
+.sheet th,.sheet td{padding:.5rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:top}
+.sheet thead th{font-size:.85rem;color:var(--soft);font-weight:600}
+.sheet tbody th{font-weight:400;width:70%}
+.sheet tr.fail>th{box-shadow:inset 4px 0 var(--fail)}
+.sheet tr.warn>th{box-shadow:inset 4px 0 var(--warn)}
+.sheet tr.inconclusive>th{box-shadow:inset 4px 0 var(--inconclusive)}
+details>summary{cursor:pointer;color:var(--soft);font-size:.92rem}
+details[open]>summary{margin-bottom:.4rem}
+.pairs{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.15rem 1rem;font-size:.92rem;margin-top:.35rem}
+.scroll{overflow-x:auto;margin-top:.4rem}
+.data{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
+.data caption{text-align:left;color:var(--soft);padding-bottom:.2rem}
+.data th,.data td{border:1px solid var(--line);padding:.15rem .5rem;text-align:left;white-space:nowrap}
+.path{font-size:.92rem;padding-left:1.4rem}
+.plain{padding-left:1.2rem}
+footer{color:var(--soft);font-size:.85rem;margin-top:2.5rem;border-top:1px solid var(--line);padding-top:.8rem}
+@media (max-width:40rem){main{padding:.75rem .6rem 2rem}h1{font-size:1.35rem}.card,.banner{padding:.8rem .9rem}.says{grid-template-columns:1fr;gap:.1rem}.says dd{margin-bottom:.4rem}
+.sheet th,.sheet td{padding:.45rem .4rem}.sheet tbody th{width:auto}.badge{white-space:normal;overflow-wrap:normal;font-size:.85rem}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
+@media print{:root{--back:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--mono:#eee;--fail:#a11;--warn:#740;--inconclusive:#528;--pass:#060;--na:#555}
+body{font-size:11px}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.sheet tr{break-inside:avoid}}
+`

@@ -1,0 +1,166 @@
+/** The report as one HTML page: no script, nothing loaded from elsewhere, light and dark, for screen, phone and paper. */
+import { CODES } from '../diagnose/codes.ts'
+import type { Report, Result, Verdict } from '../types.ts'
+import { type Anchors, anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
+import { commands, findingMarkup } from './html-evidence.ts'
+import { STYLE } from './html-style.ts'
+import { html, type Markup } from './markup.ts'
+import { countVerdicts, headline, type Problem, problemsOf, runProblems, settled, VERDICTS } from './model.ts'
+import { count, oneLine } from './text.ts'
+
+const MAX_BYTES = 300_000
+/** Rows of a table, and targets, that are shown: the first of these with which the page stays under MAX_BYTES. */
+const LIMITS = [200, 60, 20, 5, 0] as const
+
+/** The page; its size stays under 300 kB by leaving out rows of evidence, saying how many. */
+export function toHtml(report: Report): string {
+  const shown = settled(report)
+  let text = ''
+  for (const limit of LIMITS) {
+    text = page(shown, limit)
+    if (Buffer.byteLength(text) < MAX_BYTES) break
+  }
+  return text
+}
+
+function page(report: Report, limit: number): string {
+  const anchors = anchorsOf(report.results)
+  const failed = section(report, 'fail', 'What is wrong, and what to do', anchors)
+  const unknown = section(report, 'inconclusive', 'What could not be looked at, and why', anchors)
+  const body = html`<main>
+${bannerMarkup(report)}
+${incompleteMarkup(report)}${failed}
+${runMarkup(report)}${failed ? null : unknown}${section(report, 'warn', 'Warnings', anchors)}
+${findingsMarkup(report, limit)}
+<section><h2>All checks</h2>
+${report.results.length > 0 ? checksMarkup(report.results, anchors, limit) : html`<p>No check has answered.</p>`}</section>
+${failed ? unknown : null}${notesMarkup(report)}${settingsMarkup(report)}
+<footer>${report.tool.name} ${report.tool.version}, run ${report.runId || 'without a plan'}. All evidence is in the JSON report beside this page. Times are UTC.</footer>
+</main>`
+  const title = `${SIGN[report.verdict][1].toUpperCase()} ${report.node} - k8snetlook`
+  return `<!DOCTYPE html>\n${document(title, body).markup}\n`
+}
+
+/** The policy keeps the page from loading or running anything, even if an escape were missing. */
+function document(title: string, body: Markup): Markup {
+  return html`<html lang="en"><head><meta charset="utf-8" />
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'" />
+<meta name="viewport" content="width=device-width, initial-scale=1" /><meta name="color-scheme" content="light dark" />
+<link rel="icon" href="data:," /><title>${oneLine(title)}</title><style>${{ markup: STYLE }}</style></head>
+<body>
+${body}
+</body></html>`
+}
+
+function bannerMarkup(report: Report): Markup {
+  const counts = countVerdicts(report.results)
+  const word: Record<Report['verdict'], string> = {
+    pass: 'Sound',
+    warn: 'Sound, with warnings',
+    fail: 'Failed',
+    inconclusive: 'Inconclusive',
+  }
+  return html`<header class="banner ${report.verdict}"><p class="tool">k8snetlook: the network of node ${report.node}${
+    report.source && `, asked from pod ${report.source.namespace}/${report.source.name} too`
+  }</p>
+<h1><span aria-hidden="true">${SIGN[report.verdict][0]}</span> ${word[report.verdict]}</h1>
+<p>${headline(report)}</p>
+<ul class="counts">${VERDICTS.map((verdict) => counts[verdict] > 0 && html`<li>${badge(verdict, countWord(verdict, counts[verdict]))}</li>`)}</ul>
+${factsMarkup(report)}</header>`
+}
+
+function countWord(verdict: Verdict, n: number): string {
+  const words = { pass: 'passed', fail: 'failed', inconclusive: 'inconclusive', 'not-applicable': 'not applicable' }
+  return verdict === 'warn' ? count(n, 'warning') : `${n} ${words[verdict]}`
+}
+
+function factsMarkup(report: Report): Markup {
+  const facts: readonly (readonly [string, string | null | undefined])[] = [
+    ['Node', report.node],
+    ['Source pod', report.source && `${report.source.namespace}/${report.source.name}`],
+    ['Pod found by', report.source?.foundBy],
+    ['Started', moment(report.started)],
+    ['Ended', report.finished ? `${moment(report.finished)}, after ${duration(report)}` : 'not in order'],
+    ['Cluster', report.clusterUid],
+    ['Exit code', `${report.exitCode}`],
+  ]
+  return html`<dl class="facts">${facts.map(([name, value]) => value && html`<div><dt>${name}</dt><dd>${oneLine(value)}</dd></div>`)}</dl>`
+}
+
+const moment = (iso: string): string => iso.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC')
+
+const duration = ({ started, finished }: Report): string =>
+  `${((Date.parse(finished ?? '') - Date.parse(started)) / 1000).toFixed(1)} s`
+
+function incompleteMarkup(report: Report): Markup | null {
+  if (report.state === 'complete') return null
+  return html`<section class="card loud inconclusive" role="alert"><p><strong>${SIGN.inconclusive[0]} Incomplete:</strong> this run has not ended in order. The page shows what was known by then; whatever is missing here was not asked, and is not sound by that.</p></section>\n`
+}
+
+function section(
+  report: Report,
+  verdict: 'fail' | 'warn' | 'inconclusive',
+  title: string,
+  anchors: Anchors,
+): Markup | null {
+  const problems = problemsOf(report.results, verdict)
+  if (problems.length === 0) return null
+  return html`<section><h2>${title}</h2>\n${problems.map((problem) => problemMarkup(problem, verdict, anchors))}</section>\n`
+}
+
+function problemMarkup(problem: Problem, verdict: Verdict, anchors: Anchors): Markup {
+  const { code, means, remedy, seen, results } = problem
+  const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
+  return html`<article class="card ${verdict}"><h3><span class="code">${code}</span>${badge(verdict)}</h3>
+<dl class="says">${seen && html`<dt>Seen</dt><dd>${oneLine(seen, 1200)}</dd>`}${causes.map((cause) => html`<dt>Cause</dt><dd>${cause}</dd>`)}
+${means && html`<dt>It means</dt><dd>${commands(means)}</dd>`}${remedy && html`<dt>Do this</dt><dd class="do">${commands(remedy)}</dd>`}</dl>
+${results.length > 5 && verdict !== 'fail' ? html`<details><summary>${count(results.length, 'check')}</summary>${whereMarkup(problem, anchors)}</details>` : whereMarkup(problem, anchors)}</article>\n`
+}
+
+function whereMarkup({ seen, results }: Problem, anchors: Anchors): Markup {
+  const item = (result: Result) =>
+    html`<li><a href="#${anchors.get(result) ?? ''}">${oneLine(result.name)}</a>${
+      seen === null && html`<p class="seen">${oneLine(result.seen)}</p>`
+    }</li>`
+  return html`<ul class="where">${results.map(item)}</ul>`
+}
+
+function runMarkup(report: Report): Markup | null {
+  const problems = runProblems(report)
+  if (problems.length === 0) return null
+  return html`<section><h2>What went wrong around the checks</h2>
+${problems.map(
+  ({
+    code,
+    message,
+    file,
+  }) => html`<article class="card inconclusive"><h3><span class="code">${code}</span>${file && html`<code>${file}</code>`}</h3>
+<dl class="says"><dt>Seen</dt><dd>${oneLine(message, 1200)}</dd>${
+    CODES[code] &&
+    html`<dt>It means</dt><dd>${CODES[code].means}</dd><dt>Do this</dt><dd class="do">${commands(CODES[code].remedy)}</dd>`
+  }</dl></article>\n`,
+)}</section>\n`
+}
+
+function findingsMarkup(report: Report, limit: number): Markup | null {
+  if (report.findings.length === 0) return null
+  return html`<section><h2>Diagnosis</h2>${report.findings.map(
+    (
+      finding,
+    ) => html`<article class="card fail"><h3><span class="code">${finding.code}</span></h3>${findingMarkup(finding, limit)}
+<ul class="where">${finding.explains.map((name) => html`<li>explains: ${oneLine(name)}</li>`)}</ul></article>`,
+  )}</section>`
+}
+
+function notesMarkup(report: Report): Markup | null {
+  if (report.notes.length === 0) return null
+  return html`<section><h2>What was picked, and why</h2><ul class="plain">${report.notes.map((note) => html`<li>${oneLine(note)}</li>`)}</ul></section>\n`
+}
+
+function settingsMarkup(report: Report): Markup | null {
+  if (report.settings.length === 0) return null
+  const pairs = report.settings.map(
+    ({ name, value }) => html`<dt><code>${name}</code></dt><dd>${oneLine(value) || '(not set)'}</dd>`,
+  )
+  return html`<section><h2>Settings</h2><dl class="pairs">${pairs}</dl></section>\n`
+}

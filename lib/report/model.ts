@@ -1,0 +1,132 @@
+/** What the renderers share: the verdict of a run, the order of results, and problems grouped by cause. Pure. */
+import { CODES, rankOf } from '../diagnose/codes.ts'
+import type { Code, Report, Result, RunError, Verdict } from '../types.ts'
+import { presentable } from './text.ts'
+
+export const VERDICTS = ['fail', 'warn', 'inconclusive', 'pass', 'not-applicable'] as const satisfies readonly Verdict[]
+
+/**
+ * Verdict and exit code of a run, the first that holds: any fail is 1, whatever else happened; anything inconclusive, an error
+ * around the checks, or nothing executed is 2; else 0.
+ */
+export function verdictOf(
+  results: readonly Result[],
+  errors: readonly RunError[],
+): { verdict: Report['verdict']; exitCode: Report['exitCode'] } {
+  const counts = countVerdicts(results)
+  if (counts.fail > 0) return { verdict: 'fail', exitCode: 1 }
+  const executed = results.length - counts['not-applicable']
+  if (counts.inconclusive > 0 || errors.length > 0 || executed === 0) return { verdict: 'inconclusive', exitCode: 2 }
+  return { verdict: counts.warn > 0 ? 'warn' : 'pass', exitCode: 0 }
+}
+
+export function countVerdicts(results: readonly Result[]): Record<Verdict, number> {
+  const counts = { fail: 0, warn: 0, inconclusive: 0, pass: 0, 'not-applicable': 0 }
+  for (const { verdict } of results) counts[verdict]++
+  return counts
+}
+
+/** Host checks first, then by file (the preflight before the others) and name. */
+export function inOrder(results: readonly Result[]): Result[] {
+  const key = (r: Result) =>
+    `${r.place === 'node' ? 0 : 1}\n${baseName(r.file) === 'preflight' ? 0 : 1}\n${r.file}\n${r.name}`
+  return results
+    .map((result) => ({ result, key: key(result) }))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({ result }) => result)
+}
+
+/** checks/pod/dns-service.test.ts -> dns-service */
+export const baseName = (file: string): string =>
+  file.replace(/^.*[/\\]/, '').replace(/\.(?:test|spec)\.[cm]?[jt]sx?$/, '') || 'unknown'
+
+/** A report as every renderer shows it: foreign text harmless, results in order, and an unfinished run never green. */
+export function settled(report: Report): Report {
+  const clean = presentable(report)
+  return { ...clean, results: inOrder(clean.results), ...verdictOf(clean.results, runProblems(clean)) }
+}
+
+/** What broke around the checks, with the two that follow from the report itself: unfinished, and nothing asked. */
+export function runProblems(report: Report): RunError[] {
+  const problems = [...report.errors]
+  if (report.state === 'incomplete' && !problems.some(({ code }) => code === 'RUN_INTERRUPTED')) {
+    problems.push({ code: 'RUN_INTERRUPTED', message: 'the report is incomplete: the run has not ended in order' })
+  }
+  if (report.state === 'complete' && problems.length === 0 && countAnswered(report.results) === 0) {
+    problems.push({ code: 'NOTHING_RAN', message: 'no check gave an answer' })
+  }
+  return problems
+}
+
+const countAnswered = (results: readonly Result[]): number =>
+  results.filter(({ verdict }) => verdict !== 'not-applicable').length
+
+/** Checks with one cause and one remedy. */
+export interface Problem {
+  readonly code: Code
+  readonly means: string
+  readonly remedy: string
+  /** What was seen, when all of `results` saw the same; else each result tells its own. */
+  readonly seen: string | null
+  readonly results: readonly Result[]
+}
+
+/** The results of a verdict, grouped so that nothing is said twice: by code, remedy and, if inconclusive, reason. */
+export function problemsOf(results: readonly Result[], verdict: 'fail' | 'warn' | 'inconclusive'): Problem[] {
+  const groups = new Map<string, Result[]>()
+  for (const result of inOrder(results)) {
+    if (result.verdict !== verdict) continue
+    const reason = verdict === 'inconclusive' ? result.seen : ''
+    const key = JSON.stringify([result.code, remedyOf(result), reason])
+    groups.set(key, [...(groups.get(key) ?? []), result])
+  }
+  return [...groups.values()].map(problemOf).sort((a, b) => rankOf(a.code) - rankOf(b.code))
+}
+
+function problemOf(results: readonly Result[]): Problem {
+  const [first] = results as readonly [Result]
+  const code = first.code ?? 'CHECK_CRASHED'
+  const seen = results.every((result) => result.seen === first.seen) ? first.seen : null
+  return { code, means: CODES[code]?.means ?? '', remedy: remedyOf(first), seen, results }
+}
+
+/** What to do next: what the check knows, else what the code says. */
+export const remedyOf = (result: Result): string => result.hint ?? CODES[result.code ?? '']?.remedy ?? ''
+
+/** "2 failed, 1 warning, 40 passed": the verdicts that occur, worst first. */
+export function countsLine(results: readonly Result[]): string {
+  const counts = countVerdicts(results)
+  const words: Record<Verdict, string> = {
+    fail: 'failed',
+    warn: counts.warn === 1 ? 'warning' : 'warnings',
+    inconclusive: 'inconclusive',
+    pass: 'passed',
+    'not-applicable': 'not applicable',
+  }
+  const parts = VERDICTS.filter((verdict) => counts[verdict] > 0).map(
+    (verdict) => `${counts[verdict]} ${words[verdict]}`,
+  )
+  return parts.join(', ') || 'no check gave an answer'
+}
+
+/** One sentence that stands at the head of every report. */
+export function headline(report: Report): string {
+  const counts = countVerdicts(report.results)
+  const unfinished = report.state === 'incomplete' ? ' The run is incomplete: what is missing was not asked.' : ''
+  if (report.verdict === 'fail') {
+    const codes = [...new Set(problemsOf(report.results, 'fail').map(({ code }) => code))]
+    const checks = counts.fail === 1 ? '1 check' : `${counts.fail} checks`
+    return `${checks} failed: ${codes.join(', ')}.${unfinished}`
+  }
+  if (report.state === 'incomplete') return `No verdict.${unfinished}`
+  if (report.verdict === 'inconclusive') {
+    if (countAnswered(report.results) === 0) return 'No verdict: nothing was asked.'
+    if (counts.inconclusive === 0) return 'No verdict: the run itself broke.'
+    return `No verdict: ${counts.inconclusive} of ${report.results.length} questions could not be answered; no failure was seen.`
+  }
+  const fine =
+    report.verdict === 'warn'
+      ? 'Nothing failed, but read the warnings'
+      : 'Every question that applies was answered well'
+  return `${fine}.`
+}

@@ -1,0 +1,68 @@
+/** The plan as text, for the dry run (`vitest list`): what would be asked, what was picked, and what stands in the way. */
+import type { DestinationRow, Fact, Plan, PodTarget, ServiceFacts, Source } from '../types.ts'
+import { oneLine, presentable } from './text.ts'
+
+const ROWS: Record<DestinationRow, string> = {
+  named: 'destination pod, named',
+  'other-node': 'pod on another node',
+  'same-node': 'pod on the same node',
+}
+
+/** The plan, one fact a line; nothing was sent to a pod to make it. */
+export function planLines(plan: Plan): string {
+  const { node, api, source, destinations, service, dns, external, notes, obstacles, settings } = presentable(plan)
+  const rows: [string, string][] = [
+    ['node', `${node.name} (${NAME_FROM[node.nameFrom]}), network namespace ${node.netns}`],
+    ['API server', tell(api.server, ({ url, from }) => `${url} (${from})`)],
+    ['source pod', tell(source, tellSource)],
+    ...Object.entries(ROWS).map(([row, label]): [string, string] => [
+      label,
+      tell(destinations[row as DestinationRow], tellPod),
+    ]),
+    ['service', tell(service, tellService)],
+    ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}, domain ${d.domain}`)],
+    ['external, IPv4', tell(external.ipv4, String)],
+    ['external, IPv6', tell(external.ipv6, String)],
+  ]
+  const width = Math.max(...rows.map(([label]) => label.length))
+  return [
+    'Plan (dry run: nothing is sent to a pod)',
+    ...rows.map(([label, text]) => `  ${label.padEnd(width)}  ${oneLine(text)}`),
+    ...listed('Notes', notes),
+    ...listed(
+      'Settings',
+      settings.map(({ name, value }) => `${name}=${value}`),
+    ),
+    ...listed(
+      'In the way',
+      obstacles.map(({ code, place, reason, hint }) => `${code} (${place}): ${reason}. ${hint}`),
+    ),
+  ].join('\n')
+}
+
+const NAME_FROM = {
+  setting: 'NODE_NAME',
+  'node-object': 'the Node with an address of this machine',
+  hostname: 'the host name',
+} as const
+
+function tell<T>(fact: Fact<T>, describe: (value: T) => string): string {
+  if (fact.state === 'known') return describe(fact.value)
+  if (fact.state === 'absent') return `not applicable: needs ${fact.need}, ${fact.finding}`
+  return `unknown (${fact.code}): ${fact.reason}${fact.hint ? `; ${fact.hint}` : ''}`
+}
+
+const tellSource = (pod: Source): string =>
+  `${pod.namespace}/${pod.name} at ${pod.addresses.join(', ') || 'no address'}${pod.hostNetwork ? ', host network' : ''}, network namespace ${pod.netns} (${pod.foundBy})`
+
+const tellPod = (pod: PodTarget): string =>
+  `${pod.namespace}/${pod.name} at ${pod.addresses.join(', ') || 'no address'}${pod.node ? ` on ${pod.node}` : ''}, TCP ${pod.tcpPorts.join(', ') || 'no port known'} (${pod.why})`
+
+function tellService(service: ServiceFacts): string {
+  const where = service.externalName ?? (service.headless ? 'headless' : service.clusterIPs.join(', '))
+  const ports = service.ports.map(({ protocol, port }) => `${protocol}/${port}`).join(', ')
+  return `${service.namespace}/${service.name} ${service.type} ${where}, ports ${ports || 'none'} (${service.why})`
+}
+
+const listed = (title: string, lines: readonly string[]): string[] =>
+  lines.length > 0 ? [title, ...lines.map((line) => `  - ${oneLine(line)}`)] : []

@@ -1,0 +1,151 @@
+/** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
+import { CODES } from '../diagnose/codes.ts'
+import type { Report, Result, Verdict } from '../types.ts'
+import { countsLine, headline, type Problem, problemsOf, runProblems, settled } from './model.ts'
+import { count, oneLine, presentable } from './text.ts'
+
+export { planLines } from './plan.ts'
+
+/** Texts are broken at this column; a terminal that is narrower breaks them once more, harmlessly. */
+const WIDTH = 100
+/** Names that one problem lists before it counts the rest. */
+const LISTED = 12
+
+/** Select Graphic Rendition codes of ECMA-48. */
+const STYLE: Record<Verdict | 'bold' | 'dim', string> = {
+  pass: '32',
+  warn: '33',
+  fail: '31;1',
+  inconclusive: '35',
+  'not-applicable': '2',
+  bold: '1',
+  dim: '2',
+}
+
+const WORD: Record<Verdict, string> = {
+  pass: 'pass',
+  warn: 'WARN',
+  fail: 'FAIL',
+  inconclusive: 'inconclusive',
+  'not-applicable': 'n/a',
+}
+const WORD_WIDTH = Math.max(...Object.values(WORD).map((word) => word.length))
+
+type Paint = (style: keyof typeof STYLE, text: string) => string
+const painter =
+  (colour: boolean): Paint =>
+  (style, text) =>
+    colour ? `\u001b[${STYLE[style]}m${text}\u001b[0m` : text
+
+/** One line: verdict, name, and what was seen. */
+export function checkLine(result: Result, colour: boolean): string {
+  const paint = painter(colour)
+  const { verdict, name, code, seen, seconds } = presentable(result)
+  const shownCode = code && verdict !== 'pass' ? `${code}: ` : ''
+  const reason = seen || shownCode ? `  ${shownCode}${oneLine(seen, 200)}` : ''
+  const time = seconds >= 1 ? `  (${seconds.toFixed(1)} s)` : ''
+  const quiet = verdict === 'pass' || verdict === 'not-applicable'
+  const tail = `${reason}${time}`
+  return `${paint(verdict, WORD[verdict].padEnd(WORD_WIDTH))}  ${oneLine(name)}${quiet && tail ? paint('dim', tail) : tail}`
+}
+
+/**
+ * The end of a run: failures with code, what was seen, what it means and what to do; warnings and what could not be looked at,
+ * shorter; what broke around the checks; counts, the paths of the reports, and the verdict.
+ */
+export function summary(report: Report, paths: readonly string[], colour: boolean): string {
+  const shown = settled(report)
+  const paint = painter(colour)
+  const sections = [
+    section(shown, 'fail', 'What failed', paint),
+    section(shown, 'warn', 'Warnings', paint),
+    section(shown, 'inconclusive', 'What could not be looked at', paint),
+    runSection(shown, paint),
+    facts(shown, paths),
+    verdictLine(shown, paint),
+  ]
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+}
+
+function section(report: Report, verdict: 'fail' | 'warn' | 'inconclusive', title: string, paint: Paint): string[] {
+  const problems = problemsOf(report.results, verdict)
+  if (problems.length === 0) return []
+  const checks = problems.reduce((sum, { results }) => sum + results.length, 0)
+  const lines = problems.flatMap((problem) => ['', ...problemLines(problem, verdict, paint)])
+  return [paint('bold', `${title}: ${count(checks, 'check')}`), ...lines]
+}
+
+function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive', paint: Paint): string[] {
+  const { code, means, remedy, seen, results } = problem
+  const listed = results.slice(0, LISTED)
+  const omitted = results.length - listed.length
+  const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
+  return [
+    `${paint(verdict, `${WORD[verdict]} ${code}`)}`,
+    ...(seen ? labelled('seen', seen) : []),
+    ...causes.flatMap((cause) => labelled('cause', cause)),
+    ...(means && verdict === 'fail' ? labelled('means', means) : []),
+    ...(remedy ? labelled('do', remedy) : []),
+    ...listed.flatMap((result) => [
+      ...wrap(result.name, '    - ', '      '),
+      ...(seen === null ? wrap(oneLine(result.seen), '      ', '      ') : []),
+    ]),
+    ...(omitted > 0 ? [`    - and ${omitted} more`] : []),
+  ]
+}
+
+function runSection(report: Report, paint: Paint): string[] {
+  const problems = runProblems(report)
+  if (problems.length === 0) return []
+  const codes = [...new Set(problems.map(({ code }) => code))]
+  return [
+    paint('bold', 'What went wrong around the checks'),
+    ...codes.flatMap((code) => [
+      '',
+      paint('inconclusive', code),
+      ...problems.filter((problem) => problem.code === code).flatMap(({ message }) => labelled('seen', message)),
+      ...(CODES[code] ? labelled('do', CODES[code].remedy) : []),
+    ]),
+  ]
+}
+
+function facts(report: Report, paths: readonly string[]): string[] {
+  const source = report.source
+    ? `, pod ${report.source.namespace}/${report.source.name} (${report.source.foundBy})`
+    : ''
+  return [
+    ...labelled('asked', `from node ${report.node}${source}`),
+    ...labelled('counts', countsLine(report.results)),
+    // a path is one word to copy: never broken
+    ...paths.map((path, index) => `    ${(index === 0 ? 'reports:' : '').padEnd(9)}${path}`),
+  ]
+}
+
+function verdictLine(report: Report, paint: Paint): string[] {
+  const word = report.verdict === 'inconclusive' ? 'INCONCLUSIVE' : WORD[report.verdict].toUpperCase()
+  const exit = ` (exit code ${report.exitCode})`
+  return wrap(`${word}: ${headline(report)}${exit}`, '', '').map((line) => paint(report.verdict, line))
+}
+
+const labelled = (label: string, text: string): string[] =>
+  wrap(oneLine(text, 1200), `    ${`${label}:`.padEnd(9)}`, ' '.repeat(13))
+
+/** Breaks at blanks; a word that is longer than a line stays whole, so that it can be copied. */
+function wrap(text: string, first: string, rest: string): string[] {
+  const lines: string[] = []
+  let line = first
+  let empty = true
+  for (const word of text.split(' ')) {
+    if (!empty && line.length + 1 + word.length > WIDTH) {
+      lines.push(line)
+      line = rest
+      empty = true
+    }
+    line += empty ? word : ` ${word}`
+    empty = false
+  }
+  return [...lines, line]
+}

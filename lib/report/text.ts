@@ -1,0 +1,38 @@
+/** Texts from a cluster or a server are foreign: `presentable` makes them harmless once, before a renderer sees them. */
+import { stripVTControlCharacters } from 'node:util'
+
+/** Control characters but tab and newline, and what is invisible or turns the direction of writing (Unicode Cc, Cf, Zl, Zp, Cs, noncharacters). */
+const UNPRINTABLE = /[^\P{Cc}\t\n]|\p{Cf}|\p{Zl}|\p{Zp}|\p{Cs}|[\ufffe\uffff]/gu
+
+/** What must never be in a report: PEM blocks of keys, JSON Web Tokens, bearer headers, passwords in URLs. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, '[private key removed]'],
+  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, '[token removed]'],
+  [/\b(authorization:\s*\w+|bearer)\s+(?=\S*\d)[\w.~+/=-]{8,}/gi, '$1 [credential removed]'],
+  [/(\w:\/\/)[^\s/@:]*:[^\s/@]+@/g, '$1[credential removed]@'],
+]
+
+/** The text without terminal sequences, control and direction characters, and secrets. Newlines and tabs stay. */
+export function clean(text: string): string {
+  const printable = stripVTControlCharacters(text).replace(/\r\n?/g, '\n').replace(UNPRINTABLE, '')
+  return SECRETS.reduce((rest, [secret, instead]) => rest.replace(secret, instead), printable)
+}
+
+/** A copy of plain data with every string in it cleaned. */
+export function presentable<T>(value: T): T
+export function presentable(value: unknown): unknown {
+  if (typeof value === 'string') return clean(value)
+  if (Array.isArray(value)) return value.map((item) => presentable(item))
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, presentable(item)]))
+}
+
+/** One line, at most `limit` characters. */
+export function oneLine(text: string, limit = 400): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  const characters = [...line]
+  return characters.length <= limit ? line : `${characters.slice(0, limit - 3).join('')}...`
+}
+
+/** "1 check", "2 checks" */
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
