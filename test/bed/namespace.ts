@@ -20,6 +20,11 @@ export function inNamespace(name: string, command: string, ...args: string[]): s
   return run('nsenter', [`--net=${netnsPath(name)}`, command, ...args])
 }
 
+/** Loads nftables rules in a named namespace; statements are separated by new lines. */
+export function nft(name: string, rules: string): void {
+  run('nsenter', [`--net=${netnsPath(name)}`, 'nft', '-f', '-'], rules)
+}
+
 /** Starts a long-lived process in a namespace, in a process group of its own, its output in a file. */
 export function startIn(
   name: string,

@@ -1,0 +1,31 @@
+/** Two namespaces with one cable between them: the client the test moves into, and the server it opens its peers in. */
+import { enterNamespace } from '../../lib/netns/index.ts'
+import { ip, namespaces } from './namespace.ts'
+
+export interface Pair {
+  readonly client: string
+  readonly server: string
+  /** Takes the test process back to where it came from first: removing a namespace ends the processes in it. */
+  remove(): Promise<void>
+}
+
+/** The client is 198.18.0.1 and 2001:db8::1, the server 198.18.0.2 and 2001:db8::2, both on eth0. */
+export function pair(prefix: string): Pair {
+  const made = namespaces(prefix)
+  const client = made.add('client')
+  const server = made.add('server')
+  ip(`link add eth0 netns ${client} type veth peer name eth0 netns ${server}`)
+  for (const [name, host] of [
+    [client, 1],
+    [server, 2],
+  ] as const) {
+    ip(`-n ${name} address add 198.18.0.${host}/24 dev eth0`)
+    ip(`-n ${name} address add 2001:db8::${host}/64 dev eth0 nodad`)
+    ip(`-n ${name} link set eth0 up`)
+  }
+  const remove = async () => {
+    await enterNamespace(`/proc/${process.ppid}/ns/net`)
+    made.remove()
+  }
+  return { client, server, remove }
+}
