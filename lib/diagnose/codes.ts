@@ -32,7 +32,7 @@ const FAILURES = {
   ),
   PATH_MTU_BLACK_HOLE: fail(
     'Small packets arrive, large ones vanish without an ICMP error: connections open and then hang (TLS, large answers).',
-    'Lower the MTU of the pod network in the CNI configuration to the largest size that passed (packets are counted as IP packets of the pod, so nothing need be taken off). Or let ICMP type 3 code 4 and ICMPv6 type 2 pass the firewalls between the nodes. Restart the pods after an MTU change.',
+    "Set the pod network's MTU in the CNI configuration to the largest size that passed, and restart the pods; or let ICMP type 3 code 4 (IPv4) and ICMPv6 type 2 through every firewall between the nodes.",
   ),
   NO_READY_ENDPOINTS: fail(
     'The service exists, but no ready endpoint stands behind it: there is nobody who could answer.',
@@ -55,7 +55,7 @@ const FAILURES = {
     'Look at what the pod listens on: `kubectl exec <pod> -- ss -ltn`, or on its node `nsenter -t <pid> -n ss -ltn`. A process bound to 127.0.0.1 or to one family only looks like this; so does a wrong targetPort.',
   ),
   PACKET_LOSS: fail(
-    'Packets are lost again and again on a path that works otherwise; from 20 % on this is a failure, below a warning.',
+    'Packets are lost again and again on a path that works otherwise; from 20 % on that is a failure, below it a warning.',
     'Look for drops: `ip -s link` on both nodes, `ethtool -S <nic> | grep -iE "drop|err"`, `nstat -az | grep -i drop`, `conntrack -S`. Compare with other nodes to find the link.',
   ),
   TLS_CERT_EXPIRED: fail(
@@ -125,10 +125,6 @@ const WARNINGS = {
     'Ping is lost but TCP is answered: something on the way filters ICMP. Path MTU discovery may suffer too.',
     'If this is not meant so, let echo and "fragmentation needed" pass: look at policies, node firewalls and cloud security groups.',
   ),
-  GATEWAY_UNPROVEN: warn(
-    'The gateway neither proved to be there nor to be gone: its neighbour entry is old and it answered no probe.',
-    'See whether the checks beyond the gateway pass. If they do not: `ip neigh flush dev <device>` there and run again.',
-  ),
   NODE_ADDRESS_MISMATCH: warn(
     "No address of this network namespace is an address of the Node object: the suite may not see the node's network.",
     "In a Job or DaemonSet set hostNetwork: true, or mount the host's /proc and set NODE_NETNS=/host/proc/1/ns/net. Check NODE_NAME.",
@@ -172,6 +168,10 @@ const NOT_LOOKED = {
     'A program that this question needs is not installed here.',
     'Install it (for `ip`: `apt-get install iproute2`), or use the container image, which holds all of them.',
   ),
+  TOOL_FAILED: inconclusive(
+    'A program that this question needs ran and failed.',
+    'Run the command in the message by hand, on the node as root, and read what it says.',
+  ),
   SETTINGS_INVALID: inconclusive(
     'A setting cannot be used as it is.',
     'Correct the variable that is named, in the environment or in .env; the README lists what each takes.',
@@ -212,6 +212,14 @@ const NOT_LOOKED = {
     "No CA is known to verify the server's certificate against; the path itself may be fine.",
     'Use a kubeconfig with certificate-authority-data, or let the account read the ConfigMap kube-root-ca.crt.',
   ),
+  NODE_NOT_FOUND: inconclusive(
+    'Kubernetes knows no Node object for this machine, so it is unclear which node this is.',
+    'Set NODE_NAME to one of `kubectl get nodes -o name`; check that the kubeconfig belongs to this cluster.',
+  ),
+  DNS_DOMAIN_UNKNOWN: inconclusive(
+    "The cluster's DNS domain is not known, so the full name of a service cannot be asked.",
+    "Look at the search list in /etc/resolv.conf of the pod and at kubelet's clusterDomain; the API may hold it when it can be read.",
+  ),
   SRC_POD_NOT_SET: inconclusive(
     'The pod checks were asked for, but no source pod is named.',
     'Set SRC_POD=<pod>, <namespace>/<pod>, deploy/<name> or app=<label>.',
@@ -243,6 +251,22 @@ const NOT_LOOKED = {
   SANDBOXED_RUNTIME: inconclusive(
     "The pod runs in a sandboxed runtime (gVisor, Kata): its network stack is not in the node's kernel.",
     'Ask from an ordinary pod on the same node, or run the suite inside the sandbox.',
+  ),
+  GATEWAY_UNPROVEN: inconclusive(
+    'The gateway neither proved to be there nor to be gone: its neighbour entry is old and it answered no probe.',
+    'See whether the checks beyond the gateway pass. If they do not: `ip neigh flush dev <device>` there and run again.',
+  ),
+  FAMILY_UNSUPPORTED: inconclusive(
+    'This kernel or network namespace does not speak that IP version (switched off, or not built in).',
+    'Look at `sysctl net.ipv6.conf.all.disable_ipv6` there. If the cluster is meant to use that version, repair this; else leave out the targets of that version.',
+  ),
+  SOCKET_FAILED: inconclusive(
+    'The kernel did not give the suite the socket that it needs.',
+    "The message holds the kernel's reason: too many open files (`ulimit -n`), no memory, or a seccomp or AppArmor profile. Run it as root outside that confinement.",
+  ),
+  LINK_MISSING: inconclusive(
+    'A network interface that a route names is not there: it was removed meanwhile.',
+    'Run again. If it stays, look at `ip link` and `ip route` in that network namespace.',
   ),
   NAMESPACE_GONE: inconclusive(
     'The network namespace vanished: the pod was deleted or restarted meanwhile.',

@@ -1,8 +1,8 @@
 /** The table of all checks: one line a question, one column a family, evidence folded below it. */
 import type { Family, Place, Result, Verdict } from '../types.ts'
-import { commands, evidenceMarkup, findingMarkup, targetMarkup } from './html-evidence.ts'
+import { evidenceMarkup, findingMarkup, targetMarkup } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
-import { remedyOf, VERDICTS } from './model.ts'
+import { VERDICTS } from './model.ts'
 import { oneLine } from './text.ts'
 
 /** A sign and a word for each verdict, so that colour is never the only one to tell. */
@@ -70,25 +70,23 @@ function questionMarkup({ text, results }: Question, anchors: Anchors, limit: nu
   const whole = results.filter((result) => familyOf(result) === undefined)
   return html`<tr class="${worst.verdict}"><th scope="row">${oneLine(text)}${
     bare
-      ? html`<p class="seen" id="${anchors.get(worst) ?? ''}">${seen}</p>`
+      ? html`${results.map((r) => html`<span id="${anchors.get(r)}"></span>`)}<p class="seen">${seen}</p>`
       : html`<details><summary>${seen || 'evidence'}</summary>${results.map((r) => resultMarkup(r, anchors, limit))}</details>`
   }</th>${
     whole.length > 0
-      ? html`<td colspan="2">${whole.map(({ verdict }) => badge(verdict))}</td>`
-      : html`<td>${cell(4)}</td><td>${cell(6)}</td>`
+      ? html`<td colspan="2" class="both">${whole.map(({ verdict }) => badge(verdict))}</td>`
+      : html`<td data-family="IPv4">${cell(4)}</td><td data-family="IPv6">${cell(6)}</td>`
   }</tr>\n`
 }
 
-/** Nothing to fold: it did not apply and says why in one line. */
+/** Nothing to fold: the one line says all. */
 const isBare = (result: Result): boolean =>
-  result.verdict === 'not-applicable' && result.evidence.length === 0 && result.targets.length === 0
+  result.evidence.length === 0 && result.targets.length === 0 && result.findings.length === 0
 
 function resultMarkup(result: Result, anchors: Anchors, limit: number): Markup {
   const family = familyOf(result)
-  const remedy = result.code ? remedyOf(result) : ''
-  return html`<div id="${anchors.get(result) ?? ''}"><h4>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
+  return html`<div id="${anchors.get(result)}"><h4>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
     result.code ? `${result.code}, ` : null
   }${result.seconds.toFixed(2)} s</span></h4>
-${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${remedy && html`<p class="seen">What to do: ${commands(remedy)}</p>`}
-${result.findings.map((finding) => findingMarkup(finding, limit))}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
+${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${result.findings.map((finding) => findingMarkup(finding, limit))}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
 }

@@ -6,7 +6,7 @@ export const STYLE = `
 --fail:#ff8d85;--warn:#f5b948;--inconclusive:#c5aaff;--pass:#76d598;--na:#9ba5b0}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--back);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--back);color:var(--text);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
 main{max-width:68rem;margin:0 auto;padding:1.25rem 1rem 3rem}
 h1,h2,h3,h4,p,ul,ol,dl,dd{margin:0}
 h1{font-size:1.7rem;line-height:1.25}
@@ -26,19 +26,22 @@ a{color:inherit}
 .badge{color:var(--tone);font-weight:600;white-space:nowrap}
 .badge.not-applicable{font-weight:400}
 .counts{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;list-style:none;padding:0;margin-top:.6rem}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.35rem 1.5rem;margin-top:.9rem;padding-top:.8rem;border-top:1px solid var(--line);font-size:.92rem}
-.facts div{display:flex;gap:.5rem}
+.facts{display:flex;flex-wrap:wrap;gap:.25rem 2rem;margin-top:.9rem;padding-top:.8rem;border-top:1px solid var(--line);font-size:.92rem}
+.facts div{display:flex;gap:.5rem}.facts dt{white-space:nowrap}
 .facts dt,.pairs dt{color:var(--soft)}
 .card h3 .code{color:var(--tone);margin-right:.5rem}
 .says{display:grid;grid-template-columns:6.5rem 1fr;gap:.35rem .75rem;margin-top:.6rem}
 .says dt{color:var(--soft)}
-.says .do{font-weight:600}
-.says .do code{font-weight:400}
-.where{margin:.75rem 0 0;padding-left:1.2rem}
-.where li{margin-top:.2rem}
+.says .do{color:var(--text);font-weight:700}
+.where{list-style:none;padding:0}
+.where li+li{margin-top:.2rem}
+.where+details{margin-top:.2rem}
+h2+.plain+.pairs{margin-top:.6rem}
 .seen{color:var(--soft);font-size:.92rem}
 .sheet{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:8px}
-.sheet caption{text-align:left;font-weight:600;padding:.6rem 0 .4rem}
+.sheet+.sheet{margin-top:1.2rem}
+.sheet caption{text-align:left;font-weight:600;padding-bottom:.4rem}
+.sheet .both{text-align:center}
 .sheet th,.sheet td{padding:.5rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:top}
 .sheet thead th{font-size:.85rem;color:var(--soft);font-weight:600}
 .sheet tbody th{font-weight:400;width:70%}
@@ -56,7 +59,7 @@ details[open]>summary{margin-bottom:.4rem}
 .plain{padding-left:1.2rem}
 footer{color:var(--soft);font-size:.85rem;margin-top:2.5rem;border-top:1px solid var(--line);padding-top:.8rem}
 @media (max-width:40rem){main{padding:.75rem .6rem 2rem}h1{font-size:1.35rem}.card,.banner{padding:.8rem .9rem}.says{grid-template-columns:1fr;gap:.1rem}.says dd{margin-bottom:.4rem}
-.sheet th,.sheet td{padding:.45rem .4rem}.sheet tbody th{width:auto}.badge{white-space:normal;overflow-wrap:normal;font-size:.85rem}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
+.sheet,.sheet tbody,.sheet tr,.sheet tbody th{display:block}.sheet caption{display:block;padding:.45rem .4rem}.sheet thead{position:absolute;clip-path:inset(50%)}.sheet tbody th{width:auto;padding-bottom:.2rem}.sheet td{display:inline-block;border:0;padding-top:0}.sheet td[data-family]:not(:empty)::before{content:attr(data-family) ": ";color:var(--soft);font-size:.85rem}.sheet td:empty{display:none}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
 @media print{:root{--back:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--mono:#eee;--fail:#a11;--warn:#740;--inconclusive:#528;--pass:#060;--na:#555}
-body{font-size:11px}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.sheet tr{break-inside:avoid}}
+html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.sheet tr{break-inside:avoid}}
 `

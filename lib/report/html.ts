@@ -11,6 +11,8 @@ import { count, oneLine } from './text.ts'
 const MAX_BYTES = 300_000
 /** Rows of a table, and targets, that are shown: the first of these with which the page stays under MAX_BYTES. */
 const LIMITS = [200, 60, 20, 5, 0] as const
+/** Checks of one problem that are listed before the fold. */
+const FOLD_AFTER = 4
 
 /** The page; its size stays under 300 kB by leaving out rows of evidence, saying how many. */
 export function toHtml(report: Report): string {
@@ -34,8 +36,8 @@ ${runMarkup(report)}${failed ? null : unknown}${section(report, 'warn', 'Warning
 ${findingsMarkup(report, limit)}
 <section><h2>All checks</h2>
 ${report.results.length > 0 ? checksMarkup(report.results, anchors, limit) : html`<p>No check has answered.</p>`}</section>
-${failed ? unknown : null}${notesMarkup(report)}${settingsMarkup(report)}
-<footer>${report.tool.name} ${report.tool.version}, run ${report.runId || 'without a plan'}. All evidence is in the JSON report beside this page. Times are UTC.</footer>
+${failed ? unknown : null}${aboutMarkup(report)}${settingsMarkup(report)}
+<footer>${report.tool.name} ${report.tool.version}. All evidence is in the JSON report beside this page. Times are UTC.</footer>
 </main>`
   const title = `${SIGN[report.verdict][1].toUpperCase()} ${report.node} - k8snetlook`
   return `<!DOCTYPE html>\n${document(title, body).markup}\n`
@@ -75,16 +77,13 @@ function countWord(verdict: Verdict, n: number): string {
 }
 
 function factsMarkup(report: Report): Markup {
-  const facts: readonly (readonly [string, string | null | undefined])[] = [
+  const took = report.finished && `, ${duration(report)}`
+  const facts: readonly (readonly [string, string])[] = [
     ['Node', report.node],
-    ['Source pod', report.source && `${report.source.namespace}/${report.source.name}`],
-    ['Pod found by', report.source?.foundBy],
-    ['Started', moment(report.started)],
-    ['Ended', report.finished ? `${moment(report.finished)}, after ${duration(report)}` : 'not in order'],
-    ['Cluster', report.clusterUid],
-    ['Exit code', `${report.exitCode}`],
+    ['Source pod', report.source ? `${report.source.namespace}/${report.source.name}` : 'none'],
+    ['Run', `${moment(report.started)}${took ?? ', not ended in order'}`],
   ]
-  return html`<dl class="facts">${facts.map(([name, value]) => value && html`<div><dt>${name}</dt><dd>${oneLine(value)}</dd></div>`)}</dl>`
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${oneLine(value)}</dd></div>`)}</dl>`
 }
 
 const moment = (iso: string): string => iso.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC')
@@ -112,17 +111,23 @@ function problemMarkup(problem: Problem, verdict: Verdict, anchors: Anchors): Ma
   const { code, means, remedy, seen, results } = problem
   const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
   return html`<article class="card ${verdict}"><h3><span class="code">${code}</span>${badge(verdict)}</h3>
-<dl class="says">${seen && html`<dt>Seen</dt><dd>${oneLine(seen, 1200)}</dd>`}${causes.map((cause) => html`<dt>Cause</dt><dd>${cause}</dd>`)}
-${means && html`<dt>It means</dt><dd>${commands(means)}</dd>`}${remedy && html`<dt>Do this</dt><dd class="do">${commands(remedy)}</dd>`}</dl>
-${results.length > 5 && verdict !== 'fail' ? html`<details><summary>${count(results.length, 'check')}</summary>${whereMarkup(problem, anchors)}</details>` : whereMarkup(problem, anchors)}</article>\n`
+<dl class="says"><dt>${results.length === 1 ? 'Check' : `${results.length} checks`}</dt><dd>${whereMarkup(problem, anchors)}</dd>
+${seen && html`<dt>Seen</dt><dd>${oneLine(seen, 1200)}</dd>`}${causes.map((cause) => html`<dt>Cause</dt><dd>${cause}</dd>`)}
+${means && html`<dt>It means</dt><dd>${commands(means)}</dd>`}${remedy && html`<dt class="do">Do this</dt><dd>${commands(remedy)}</dd>`}</dl></article>\n`
 }
 
+/** The checks with links to their evidence; a long list is folded after its first ones. */
 function whereMarkup({ seen, results }: Problem, anchors: Anchors): Markup {
-  const item = (result: Result) =>
-    html`<li><a href="#${anchors.get(result) ?? ''}">${oneLine(result.name)}</a>${
-      seen === null && html`<p class="seen">${oneLine(result.seen)}</p>`
-    }</li>`
-  return html`<ul class="where">${results.map(item)}</ul>`
+  const list = (some: readonly Result[]) =>
+    html`<ul class="where">${some.map(
+      (result) =>
+        html`<li><a href="#${anchors.get(result)}">${oneLine(result.name)}</a>${
+          seen === null && html`<p class="seen">${oneLine(result.seen)}</p>`
+        }</li>`,
+    )}</ul>`
+  if (results.length <= FOLD_AFTER + 2) return list(results)
+  const rest = results.slice(FOLD_AFTER)
+  return html`${list(results.slice(0, FOLD_AFTER))}<details><summary>and ${rest.length} more</summary>${list(rest)}</details>`
 }
 
 function runMarkup(report: Report): Markup | null {
@@ -137,7 +142,7 @@ ${problems.map(
   }) => html`<article class="card inconclusive"><h3><span class="code">${code}</span>${file && html`<code>${file}</code>`}</h3>
 <dl class="says"><dt>Seen</dt><dd>${oneLine(message, 1200)}</dd>${
     CODES[code] &&
-    html`<dt>It means</dt><dd>${CODES[code].means}</dd><dt>Do this</dt><dd class="do">${commands(CODES[code].remedy)}</dd>`
+    html`<dt>It means</dt><dd>${CODES[code].means}</dd><dt class="do">Do this</dt><dd>${commands(CODES[code].remedy)}</dd>`
   }</dl></article>\n`,
 )}</section>\n`
 }
@@ -152,9 +157,20 @@ function findingsMarkup(report: Report, limit: number): Markup | null {
   )}</section>`
 }
 
-function notesMarkup(report: Report): Markup | null {
-  if (report.notes.length === 0) return null
-  return html`<section><h2>What was picked, and why</h2><ul class="plain">${report.notes.map((note) => html`<li>${oneLine(note)}</li>`)}</ul></section>\n`
+/** Which run this is, what was picked and why, and which way the pod was found. */
+function aboutMarkup(report: Report): Markup {
+  const facts: readonly (readonly [string, string | null | undefined])[] = [
+    ['Pod found by', report.source?.foundBy],
+    ['Cluster', report.clusterUid],
+    ['Run', report.runId],
+    ['Ended', report.finished ? moment(report.finished) : 'not in order'],
+    ['Exit code', `${report.exitCode}`],
+  ]
+  return html`<section><h2>What was picked, and why</h2>${
+    report.notes.length > 0 &&
+    html`<ul class="plain">${report.notes.map((note) => html`<li>${oneLine(note)}</li>`)}</ul>`
+  }
+<dl class="pairs">${facts.map(([name, value]) => value && html`<dt>${name}</dt><dd>${oneLine(value)}</dd>`)}</dl></section>\n`
 }
 
 function settingsMarkup(report: Report): Markup | null {

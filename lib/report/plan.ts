@@ -35,7 +35,7 @@ export function planLines(plan: Plan): string {
     ),
     ...listed(
       'In the way',
-      obstacles.map(({ code, place, reason, hint }) => `${code} (${place}): ${reason}. ${hint}`),
+      obstacles.map(({ code, place, reason, hint }) => `${code} (${place}): ${reason.replace(/\.$/, '')}. ${hint}`),
     ),
   ].join('\n')
 }
@@ -49,7 +49,7 @@ const NAME_FROM = {
 function tell<T>(fact: Fact<T>, describe: (value: T) => string): string {
   if (fact.state === 'known') return describe(fact.value)
   if (fact.state === 'absent') return `not applicable: needs ${fact.need}, ${fact.finding}`
-  return `unknown (${fact.code}): ${fact.reason}${fact.hint ? `; ${fact.hint}` : ''}`
+  return `unknown (${fact.code}): ${fact.reason.replace(/\.$/, '')}${fact.hint ? `. ${fact.hint}` : ''}`
 }
 
 const tellSource = (pod: Source): string =>

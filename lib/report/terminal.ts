@@ -84,16 +84,16 @@ function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive
   const omitted = results.length - listed.length
   const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
   return [
-    `${paint(verdict, `${WORD[verdict]} ${code}`)}`,
-    ...(seen ? labelled('seen', seen) : []),
-    ...causes.flatMap((cause) => labelled('cause', cause)),
-    ...(means && verdict === 'fail' ? labelled('means', means) : []),
-    ...(remedy ? labelled('do', remedy) : []),
+    paint(verdict, `${WORD[verdict]} ${code}`),
     ...listed.flatMap((result) => [
       ...wrap(result.name, '    - ', '      '),
       ...(seen === null ? wrap(oneLine(result.seen), '      ', '      ') : []),
     ]),
     ...(omitted > 0 ? [`    - and ${omitted} more`] : []),
+    ...(seen ? labelled('seen', seen) : []),
+    ...causes.flatMap((cause) => labelled('cause', cause)),
+    ...(means && verdict === 'fail' ? labelled('means', means) : []),
+    ...(remedy ? labelled('do', remedy) : []),
   ]
 }
 
@@ -126,8 +126,8 @@ function facts(report: Report, paths: readonly string[]): string[] {
 
 function verdictLine(report: Report, paint: Paint): string[] {
   const word = report.verdict === 'inconclusive' ? 'INCONCLUSIVE' : WORD[report.verdict].toUpperCase()
-  const exit = ` (exit code ${report.exitCode})`
-  return wrap(`${word}: ${headline(report)}${exit}`, '', '').map((line) => paint(report.verdict, line))
+  const text = `${word}, exit code ${report.exitCode}: ${headline(report)}`
+  return wrap(text, '', '').map((line) => paint(report.verdict, line))
 }
 
 const labelled = (label: string, text: string): string[] =>
