@@ -26,9 +26,16 @@ export interface Neighbour {
 }
 
 /** All entries, of both families. Codes: TOOL_MISSING, TOOL_FAILED. */
-export async function readNeighbours(device?: string): Promise<Outcome<readonly Neighbour[]>> {
-  const read = await readIp(['-s', 'neigh', 'show', 'nud', 'all', ...(device ? ['dev', device] : [])])
-  return read.ok ? { ok: true, value: read.value.flatMap((row) => parseNeighbour(row, device)), evidence: [] } : read
+export async function readNeighbours(): Promise<Outcome<readonly Neighbour[]>> {
+  const read = await readIp(['-s', 'neigh', 'show', 'nud', 'all'])
+  return read.ok ? { ok: true, value: read.value.flatMap((row) => parseNeighbour(row)), evidence: [] } : read
+}
+
+/** The entry of one address on one device, null when there is none. Codes: TOOL_MISSING, TOOL_FAILED. */
+export async function readNeighbour(address: string, device: string): Promise<Outcome<Neighbour | null>> {
+  const read = await readIp(['-s', 'neigh', 'show', 'to', address, 'dev', device, 'nud', 'all'])
+  if (!read.ok) return read
+  return { ok: true, value: read.value.flatMap((row) => parseNeighbour(row, device))[0] ?? null, evidence: [] }
 }
 
 /** Reads one object of `ip -j -s neigh`; with `dev` on the command line the objects do not repeat the device. */

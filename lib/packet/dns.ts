@@ -1,6 +1,6 @@
 /** DNS messages (RFC 1035): a query out, an answer in that is believed only after id, question and form were checked. */
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
-import ipaddr from 'ipaddr.js'
+import { canonicalAddress } from './address.ts'
 
 export type DnsType = 'A' | 'AAAA' | 'CNAME'
 
@@ -62,11 +62,6 @@ export function parseAnswer(message: Uint8Array, id: number, question: DnsQuesti
 /** A domain name as it is compared: lower case, without the trailing dot. */
 export function bareName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '')
-}
-
-/** An IP address as it is compared: RFC 5952 text; what is no address is returned as it is. */
-export function canonicalAddress(address: string): string {
-  return ipaddr.isValid(address) ? ipaddr.parse(address).toString() : address
 }
 
 const HEADER_BYTES = 12

@@ -1,5 +1,5 @@
 /** The questions "who has this address?" of both families: payloads of Ethernet frames, without the Ethernet header. */
-import ipaddr from 'ipaddr.js'
+import { addressBytes } from './address.ts'
 
 export interface LinkQuestion {
   /** 0x0806 or 0x86dd. */
@@ -16,17 +16,17 @@ const BROADCAST = Buffer.alloc(6, 0xff)
 export function arpRequest(source: string, sourceMac: string, target: string): LinkQuestion {
   const head = Buffer.from([0, 1, 8, 0, 6, 4, 0, 1])
   const nobody = Buffer.alloc(6)
-  const payload = Buffer.concat([head, macBytes(sourceMac), ipBytes(source), nobody, ipBytes(target)])
+  const payload = Buffer.concat([head, macBytes(sourceMac), addressBytes(source), nobody, addressBytes(target)])
   return { etherType: ETHERTYPE_ARP, destination: BROADCAST, payload }
 }
 
 /** Neighbour solicitation (RFC 4861 section 4.3) for `target` with our link layer address, to its solicited-node group. */
 export function neighbourSolicitation(source: string, sourceMac: string, target: string): LinkQuestion {
-  const wanted = ipBytes(target)
-  const group = Buffer.concat([ipBytes('ff02::1:ff00:0').subarray(0, 13), wanted.subarray(13)])
+  const wanted = addressBytes(target)
+  const group = Buffer.concat([addressBytes('ff02::1:ff00:0').subarray(0, 13), wanted.subarray(13)])
   const option = Buffer.concat([Buffer.from([SOURCE_LINK_ADDRESS, 1]), macBytes(sourceMac)])
   const message = Buffer.concat([Buffer.from([SOLICITATION, 0, 0, 0, 0, 0, 0, 0]), wanted, option])
-  const addresses = Buffer.concat([ipBytes(source), group])
+  const addresses = Buffer.concat([addressBytes(source), group])
   const pseudo = Buffer.concat([addresses, Buffer.from([0, 0, 0, message.length, 0, 0, 0, ICMPV6])])
   message.writeUInt16BE(internetChecksum(Buffer.concat([pseudo, message])), 2)
   const header = Buffer.from([0x60, 0, 0, 0, 0, message.length, ICMPV6, HOP_LIMIT])
@@ -46,10 +46,6 @@ function internetChecksum(bytes: Buffer): number {
   for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
   return ~sum & 0xffff
-}
-
-function ipBytes(address: string): Buffer {
-  return Buffer.from(ipaddr.parse(address.replace(/%.*$/, '')).toByteArray())
 }
 
 function macBytes(mac: string): Buffer {

@@ -1,6 +1,7 @@
 /** What a TLS peer's certificate is worth: one stable code for each way it can be wrong. */
 import { isIP } from 'node:net'
 import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { canonicalAddress } from '../packet/address.ts'
 
 export type CertificateCode = 'TLS_CERT_EXPIRED' | 'TLS_CERT_NOT_YET_VALID' | 'TLS_UNTRUSTED' | 'TLS_NAME_MISMATCH'
 
@@ -74,5 +75,5 @@ function distinguishedName(name: PeerCertificate['subject'] | undefined): string
 }
 
 function withoutKind(altName: string): string {
-  return altName.replace(/^(DNS|IP Address|URI|email):/, '')
+  return canonicalAddress(altName.replace(/^(DNS|IP Address|URI|email):/, ''))
 }

@@ -1,8 +1,10 @@
 /** One DNS question over UDP, asked again and again within a budget until something believable comes back. */
 import { randomInt } from 'node:crypto'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { canonicalAddress, type DnsQuestion, encodeQuery, parseAnswer } from '../packet/dns.ts'
+import { canonicalAddress, withoutZone } from '../packet/address.ts'
+import { type DnsQuestion, encodeQuery, parseAnswer } from '../packet/dns.ts'
 import type { Target } from '../types.ts'
+import { deadline } from './deadline.ts'
 import { type DnsResult, type DnsState, NOTHING, readReply } from './dns-result.ts'
 import { type UdpState, udpStateOf } from './udp.ts'
 
@@ -21,6 +23,7 @@ export function askOverUdp(target: Target, question: DnsQuestion, budgetMs: numb
     let suspicion: Pick<DnsResult, 'state' | 'detail'> = { state: 'no-answer', detail: null }
     const settle = (rest: Partial<DnsResult> & { readonly state: DnsState }) => {
       for (const timer of timers) clearTimeout(timer)
+      cancel()
       for (const socket of sockets) {
         socket.removeAllListeners().on('error', ignore)
         socket.close()
@@ -54,13 +57,13 @@ export function askOverUdp(target: Target, question: DnsQuestion, budgetMs: numb
     SEND_AT_MS.forEach((at, index) => {
       if (at < budgetMs) timers.push(setTimeout(ask, at, index % 2 === 0))
     })
-    timers.push(setTimeout(() => settle(suspicion), budgetMs))
+    const cancel = deadline(budgetMs, () => settle(suspicion))
   })
 }
 
 /** Link-local sources carry a zone in Node (fe80::1%eth0) that the target may or may not name. */
 function isFrom(target: Target, from: RemoteInfo): boolean {
-  const bare = (address: string) => canonicalAddress(address.replace(/%.*$/, ''))
+  const bare = (address: string) => canonicalAddress(withoutZone(address))
   return from.port === target.port && bare(from.address) === bare(target.address)
 }
 

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { type DnsQuestion, encodeQuery, parseAnswer } from '../packet/dns.ts'
 import type { Target } from '../types.ts'
+import { deadline } from './deadline.ts'
 import { type DnsResult, type DnsState, NOTHING, readReply } from './dns-result.ts'
 import { askOverUdp } from './dns-udp.ts'
 import { eachWithin } from './pool.ts'
@@ -69,11 +70,11 @@ function exchange(socket: Socket, query: Uint8Array, budgetMs: number): Promise<
   return new Promise((resolve) => {
     let received = Buffer.alloc(0)
     const settle = (outcome: Buffer | Error) => {
-      clearTimeout(timer)
+      cancel()
       socket.destroy()
       resolve(outcome)
     }
-    const timer = setTimeout(() => settle(new Error(`no answer came within ${budgetMs} ms`)), budgetMs)
+    const cancel = deadline(budgetMs, () => settle(new Error(`no answer came within ${budgetMs} ms`)))
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
       if (received.length < LENGTH_BYTES) return

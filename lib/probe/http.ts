@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 import { createSecureContext, connect as openTls, type SecureContext, type TLSSocket } from 'node:tls'
 import type { Target } from '../types.ts'
 import { type Certificate, type CertificateCode, certificateOf, judgeCertificate, sniFor } from './certificate.ts'
+import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
 import { dial, type TcpResult, type TcpState } from './tcp.ts'
 
@@ -137,17 +138,17 @@ function handshake(
       ...(sni === null ? {} : { servername: sni }),
     })
     const settle = (outcome: Handshake) => {
-      clearTimeout(timer)
+      cancel()
       tls.removeAllListeners().on('error', ignore)
       if (!outcome.ok) tls.destroy()
       resolve(outcome)
     }
     const failed = (why: string) =>
       settle({ ok: false, code: 'TLS_HANDSHAKE_FAILED', detail: `TCP connected, the TLS handshake failed: ${why}.` })
-    const timer = setTimeout(() => {
+    const cancel = deadline(budgetMs, () => {
       const detail = `TCP connected, but no answer to the TLS ClientHello within ${budgetMs} ms.`
       settle({ ok: false, code: 'TLS_STALLED', detail })
-    }, budgetMs)
+    })
     tls.once('secureConnect', () => settle({ ok: true, tls, ms: since(started) }))
     tls.once('error', (error: NodeJS.ErrnoException) => failed(reasonOf(error)))
     tls.once('close', () => failed('the peer closed the connection'))
@@ -178,13 +179,13 @@ function get(tls: TLSSocket, options: HttpsOptions, budgetMs: number): Promise<A
   const started = performance.now()
   return new Promise((resolve) => {
     const settle = (answer: Answer) => {
-      clearTimeout(timer)
+      cancel()
       tls.destroy()
       resolve(answer)
     }
     const nothing = (why: string) =>
       settle({ code: 'HTTP_NO_ANSWER', detail: `TLS is up, but GET ${options.path}: ${why}.`, status: null, ms: null })
-    const timer = setTimeout(() => nothing(`no answer within ${budgetMs} ms`), budgetMs)
+    const cancel = deadline(budgetMs, () => nothing(`no answer within ${budgetMs} ms`))
     const host = options.serverName.includes(':') ? `[${options.serverName}]` : options.serverName
     const headers = { host, accept: '*/*', connection: 'close' }
     // No `agent`, not even false: any agent would open a connection of its own and resolve a name for it.

@@ -8,9 +8,9 @@ import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Link, type LocalAddress, localAddresses, needsNoNeighbour, readLink } from '../node/links.ts'
-import { type Neighbour, readNeighbours } from '../node/neighbours.ts'
+import { type Neighbour, readNeighbour } from '../node/neighbours.ts'
 import type { Route } from '../node/routes.ts'
-import { canonicalAddress } from '../packet/dns.ts'
+import { withoutZone } from '../packet/address.ts'
 import { arpRequest, neighbourSolicitation } from '../packet/neighbour.ts'
 import { sendFrame } from '../socket/packet.ts'
 import type { Evidence, Outcome } from '../types.ts'
@@ -97,10 +97,9 @@ async function watchEntry(
   await provoke(gateway, device)
   for (let turn = 0; ; turn++) {
     const now = performance.now() - started
-    const read = await readNeighbours(device)
+    const read = await readNeighbour(withoutZone(gateway), device)
     if (!read.ok) return read
-    const wanted = canonicalAddress(gateway)
-    entry = read.value.find((one) => canonicalAddress(one.address) === wanted) ?? null
+    entry = read.value
     const how = verdictOf(entry)
     sawAttempt ||= entry?.state === 'INCOMPLETE'
     const gaveUp = sawAttempt && entry?.state === 'FAILED'

@@ -4,6 +4,7 @@
  */
 import { connect as openSocket, type Socket } from 'node:net'
 import type { Target } from '../types.ts'
+import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
 
 /**
@@ -38,8 +39,9 @@ export interface TcpOptions {
 const BUDGET_MS = 3000
 /** New sockets are opened at these times: another source port takes another ECMP path and another backend. */
 const STAGGER_MS = [0, 300, 1000, 2000] as const
-/** So many silent targets, and not one answer, prove what the rest would only repeat. */
-const SILENT_WITHOUT_ANSWER = 256
+/** So many asked, the first of them out of time and not one answer: the rest would only repeat it. */
+const ASKED_WITHOUT_ANSWER = 256
+/** So many silent ones are a fault whatever the rest say. */
 const SILENT_AT_ALL = 512
 
 /**
@@ -47,10 +49,13 @@ const SILENT_AT_ALL = 512
  * Targets need a port. Never throws for what the network does; results are in the order of the targets.
  */
 export async function connect(targets: readonly Target[], options: TcpOptions = {}): Promise<readonly TcpResult[]> {
-  let silent = 0
+  let asked = 0
   let answered = 0
+  let silent = 0
+  const hopeless = () => (answered === 0 ? asked >= ASKED_WITHOUT_ANSWER && silent > 0 : silent >= SILENT_AT_ALL)
   return eachWithin(targets, async (target) => {
-    if (silent >= (answered > 0 ? SILENT_AT_ALL : SILENT_WITHOUT_ANSWER)) return notAsked(target)
+    if (hopeless()) return notAsked(target)
+    asked++
     const { socket, result } = await dial(target, options)
     socket?.destroySoon()
     if (result.state === 'silent') silent++
@@ -71,7 +76,11 @@ export interface TcpTally {
   readonly results: readonly TcpResult[]
 }
 
-/** Opens `times` connections to one virtual address, in parallel, so that every backend behind it is met. */
+/**
+ * Opens `times` connections to one virtual address, in parallel, so that every backend behind it is met. Of many ICMP
+ * errors from one host only a few arrive (net.ipv4.icmp_ratelimit: a burst of 6, then one a second), so a backend that
+ * rejects can show up as some rejected and some silent.
+ */
 export async function connectRepeatedly(target: Target, times: number, options: TcpOptions = {}): Promise<TcpTally> {
   const repeated = Array.from({ length: times }, () => target)
   return tally(
@@ -128,6 +137,7 @@ export function dial(
     let syns = 0
     const settle = (state: TcpState, ms: number | null, errno: string | null, winner: Socket | null) => {
       for (const timer of timers) clearTimeout(timer)
+      cancel()
       if (winner) pending.delete(winner)
       for (const socket of pending) socket.destroy()
       resolve({ socket: winner, result: { target, state, ms, errno, syns } })
@@ -156,7 +166,7 @@ export function dial(
       })
     }
     const timers = staggerMs.filter((delay) => delay > 0 && delay < budgetMs).map((delay) => setTimeout(open, delay))
-    timers.push(setTimeout(() => settle('silent', null, null, null), budgetMs))
+    const cancel = deadline(budgetMs, () => settle('silent', null, null, null))
     open()
   })
 }

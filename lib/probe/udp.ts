@@ -1,6 +1,7 @@
 /** UDP: does an endpoint answer, or does something say that nobody listens? */
 import { createSocket } from 'node:dgram'
 import type { Target } from '../types.ts'
+import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
 
 /**
@@ -39,6 +40,18 @@ export async function askUdp(targets: readonly Target[], options: UdpOptions = {
   return eachWithin(targets, (target) => askOne(target, options))
 }
 
+/** The same question `times` times in parallel, each from a source port of its own (attemptsFor, connectRepeatedly). */
+export async function askUdpRepeatedly(
+  target: Target,
+  times: number,
+  options: UdpOptions = {},
+): Promise<readonly UdpResult[]> {
+  return askUdp(
+    Array.from({ length: times }, () => target),
+    options,
+  )
+}
+
 function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
   const { port } = target
   if (port === undefined) throw new TypeError(`target ${target.name} (${target.address}) has no port`)
@@ -51,6 +64,7 @@ function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
     let sent = 0
     const settle = (state: UdpState, errno: string | null = null, answerBytes: number | null = null) => {
       for (const timer of timers) clearTimeout(timer)
+      cancel()
       socket.removeAllListeners().on('error', ignore)
       socket.close()
       const ms = state === 'silent' ? null : Math.round((performance.now() - started) * 100) / 100
@@ -71,7 +85,7 @@ function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
       timers.push(...SEND_AT_MS.filter((at) => at > 0 && at < budgetMs).map((at) => setTimeout(send, at)))
       send()
     })
-    timers.push(setTimeout(() => settle('silent'), budgetMs))
+    const cancel = deadline(budgetMs, () => settle('silent'))
   })
 }
 
