@@ -26,13 +26,16 @@ export function pair(prefix: string): Pair {
     ip(`-n ${name} link set eth0 up`)
   }
   // The first solicitation on a fresh cable is often lost; what is tested must start on a warm one.
-  for (const address of ['198.18.0.2', '2001:db8::2']) inNamespace(client, 'ping', '-c1', '-W5', address)
+  for (const address of ['198.18.0.2', '2001:db8::2']) inNamespace(client, 'bash', '-c', warmUp(address))
   const remove = async () => {
     await enterNamespace(`/proc/${process.ppid}/ns/net`)
     made.remove()
   }
   return { client, server, remove }
 }
+
+const warmUp = (address: string) =>
+  `for i in {1..50}; do echo > /dev/udp/${address}/9; ip neigh show to ${address} | grep -q lladdr && exit; sleep 0.1; done; exit 1`
 
 /** Adds one nftables chain with its rules (separated by ";") to a namespace: chain('x', 'inet', 'filter hook input priority 0', ...). */
 export function addChain(namespace: string, family: string, type: string, rules: string): void {
