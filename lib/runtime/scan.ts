@@ -1,0 +1,129 @@
+/**
+ * Finds a pod without a container runtime: every process's cgroup names its pod's uid.
+ * Where the uid says nothing (static pods, or none is known) the addresses of the process's namespace decide.
+ */
+import type { Fact } from '../types.ts'
+import { isMonitor, podUid } from './cgroup.ts'
+import { namespaceInode, processIds, readProc, share, viewNamespace } from './process.ts'
+import { type PodQuery, RuntimeError, toUnknown, unknown } from './types.ts'
+
+/** One process of a pod, in the order of their start. */
+interface Member {
+  readonly pid: number
+  readonly uid: string
+}
+
+export interface Scanned {
+  readonly uid: string
+  readonly pid: number
+  readonly netns: string
+  readonly netnsPath: string
+  readonly hostNetwork: boolean
+  readonly addresses: readonly string[]
+}
+
+const HINT_SOCKET =
+  "Name the runtime's socket (CONTAINER_RUNTIME_ENDPOINT=unix:///path; in a container, mount it), or run with hostPID: true."
+
+/**
+ * Scans /proc for the pod's processes. Unknown with RUNTIME_UNAVAILABLE (nothing to match, or no pod's process visible),
+ * POD_NOT_ON_NODE, POD_AMBIGUOUS, PERMISSION_MISSING or NAMESPACE_GONE.
+ */
+export function scanForPod(query: PodQuery, pod: string, procRoot: string, nodeNetns: string): Fact<Scanned> {
+  if (query.uid === null && query.addresses.length === 0) {
+    return unknown(
+      'RUNTIME_UNAVAILABLE',
+      `no container runtime answers, and pod ${pod} cannot be told from its processes: neither its uid nor its addresses are known`,
+      HINT_SOCKET,
+    )
+  }
+  const members = podMembers(procRoot)
+  if (members.length === 0) {
+    return unknown('RUNTIME_UNAVAILABLE', `no process of any pod is visible in ${procRoot}`, HINT_SOCKET)
+  }
+  try {
+    const own = members.filter(({ uid }) => uid === query.uid)
+    if (own.length > 0) return byUid(own, query, procRoot, nodeNetns)
+    return byAddress(members, query, pod, procRoot, nodeNetns)
+  } catch (error) {
+    return toUnknown(error)
+  }
+}
+
+/** Every process that sits in a pod's cgroup, oldest first, without the runtime's monitors. */
+function podMembers(procRoot: string): Member[] {
+  return processIds(procRoot)
+    .flatMap((pid) => {
+      const cgroup = readProc(`${procRoot}/${pid}/cgroup`) ?? ''
+      const uid = podUid(cgroup)
+      return uid === null || isMonitor(cgroup) ? [] : [{ pid, uid, started: startTime(procRoot, pid) }]
+    })
+    .sort((a, b) => a.started - b.started || a.pid - b.pid)
+}
+
+/** Field 22 of /proc/<pid>/stat, counted after the command, which may hold blanks and parentheses (proc_pid_stat(5)). */
+function startTime(procRoot: string, pid: number): number {
+  const stat = readProc(`${procRoot}/${pid}/stat`) ?? ''
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? Number.MAX_SAFE_INTEGER)
+}
+
+/**
+ * The oldest process of the pod that holds one of its addresses, else the oldest: later ones may have made namespaces of
+ * their own, or entered the node's.
+ */
+function byUid(members: readonly Member[], query: PodQuery, procRoot: string, nodeNetns: string): Fact<Scanned> {
+  const alive = members.flatMap((member) => look(member, procRoot, nodeNetns))
+  const chosen = alive.find(({ addresses }) => share(addresses, query.addresses)) ?? alive[0]
+  if (chosen !== undefined) return { state: 'known', value: chosen }
+  return unknown(
+    'NAMESPACE_GONE',
+    'every process of the pod ended while it was looked at',
+    'The pod was deleted or restarted meanwhile: run again.',
+  )
+}
+
+/** Never the node's own namespace: it may hold any address. A process whose cgroup names another pod of the API is not ours. */
+function byAddress(
+  members: readonly Member[],
+  query: PodQuery,
+  pod: string,
+  procRoot: string,
+  nodeNetns: string,
+): Fact<Scanned> {
+  const possible = members.filter(({ uid }) => query.uid === null || !uid.includes('-'))
+  const holders = new Map<string, Scanned>()
+  for (const member of possible) {
+    for (const seen of look(member, procRoot, nodeNetns)) {
+      const ours = !seen.hostNetwork && share(seen.addresses, query.addresses)
+      if (ours && !holders.has(seen.netns)) holders.set(seen.netns, seen)
+    }
+  }
+  const [first, ...others] = holders.values()
+  if (first === undefined) {
+    return unknown(
+      'POD_NOT_ON_NODE',
+      `no process of pod ${pod} (uid ${query.uid ?? 'unknown'}, addresses ${query.addresses.join(', ') || 'unknown'}) among ${members.length} processes of pods in ${procRoot}`,
+      `Check that the pod runs on this node. If it is a static or hostNetwork pod: ${HINT_SOCKET}`,
+    )
+  }
+  if (others.length === 0) return { state: 'known', value: first }
+  return unknown(
+    'POD_AMBIGUOUS',
+    `${holders.size} network namespaces hold an address of pod ${pod}: those of processes ${[...holders.values()].map(({ pid }) => pid).join(', ')}`,
+    HINT_SOCKET,
+  )
+}
+
+/** What is known of one process; none when it has ended. */
+function look({ pid, uid }: Member, procRoot: string, nodeNetns: string): Scanned[] {
+  const netnsPath = `${procRoot}/${pid}/ns/net`
+  try {
+    const netns = namespaceInode(netnsPath)
+    const hostNetwork = netns === nodeNetns
+    const addresses = hostNetwork ? [] : (viewNamespace(procRoot, pid)?.addresses ?? [])
+    return [{ uid, pid, netns, netnsPath, hostNetwork, addresses }]
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'NAMESPACE_GONE') return []
+    throw error
+  }
+}

@@ -1,0 +1,107 @@
+/** Where container runtimes listen, which of them comes first, and whether somebody answers there. */
+import { statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { RuntimeError } from './types.ts'
+
+type Kind = 'containerd' | 'cri-o' | 'docker'
+
+/**
+ * Default sockets of containerd, k3s and RKE2 (one path), k0s, MicroK8s, CRI-O, cri-dockerd and Docker.
+ * `/run`, not `/var/run`: the latter is an absolute link, which leads astray below /proc/1/root.
+ */
+const USUAL: readonly (readonly [Kind, string])[] = [
+  ['containerd', '/run/containerd/containerd.sock'],
+  ['cri-o', '/run/crio/crio.sock'],
+  ['docker', '/run/cri-dockerd.sock'],
+  ['containerd', '/run/k3s/containerd/containerd.sock'],
+  ['docker', '/run/k3s/cri-dockerd/cri-dockerd.sock'],
+  ['containerd', '/run/k0s/containerd.sock'],
+  ['containerd', '/var/snap/microk8s/common/run/containerd.sock'],
+  ['docker', '/run/docker.sock'],
+]
+
+/**
+ * The usual sockets, those of the named runtime first. `runtimeVersion` as in Node.status: containerd://1.6.20.
+ * From a container with the node's /proc each is also looked for below the root of process 1.
+ */
+export function usualSockets(runtimeVersion: string | null, procRoot: string): string[] {
+  const kind = runtimeVersion?.split('://')[0]
+  const ordered = [...USUAL.filter(([of]) => of === kind), ...USUAL.filter(([of]) => of !== kind)].map(
+    ([, path]) => path,
+  )
+  return [...ordered, ...ordered.map((path) => `${procRoot}/1/root${path}`)]
+}
+
+/** The path of unix:///path, unix:/path or /path; null for anything else (tcp, npipe, a relative path). */
+export function endpointPath(endpoint: string): string | null {
+  const path = endpoint.replace(/^unix:(\/\/(?=\/))?/, '')
+  return path.startsWith('/') ? path : null
+}
+
+/** Those of `paths` that exist, each socket once, whatever links lead to it. */
+export function existingSockets(paths: readonly string[]): string[] {
+  const seen = new Set<string>()
+  return paths.filter((path) => {
+    const stats = statSync(path, { throwIfNoEntry: false, bigint: true })
+    const key = stats === undefined ? '' : `${stats.dev}:${stats.ino}`
+    if (key === '' || seen.has(key)) return false
+    seen.add(key)
+    return true
+  })
+}
+
+const HINT_NAME = 'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.'
+
+/** Resolves when somebody accepts at the unix socket `path`; rejects with a RuntimeError that says why not. */
+export function reach(path: string, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path })
+    const settle = (error: RuntimeError | null): void => {
+      socket.destroy()
+      if (error === null) resolve()
+      else reject(error)
+    }
+    socket.setTimeout(timeoutMs, () => settle(noAnswer(path, timeoutMs)))
+    socket.once('connect', () => settle(null))
+    socket.once('error', (cause: NodeJS.ErrnoException) => settle(unreachable(path, cause)))
+  })
+}
+
+export const noAnswer = (path: string, timeoutMs: number): RuntimeError =>
+  new RuntimeError(
+    'RUNTIME_UNAVAILABLE',
+    `the container runtime at ${path} did not answer within ${timeoutMs} ms`,
+    'Ask it by hand: `crictl pods` (or `docker ps`). If that hangs too, the runtime is stuck: read its journal and restart it.',
+  )
+
+function unreachable(path: string, cause: NodeJS.ErrnoException): RuntimeError {
+  switch (cause.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new RuntimeError(
+        'RUNTIME_UNAVAILABLE',
+        `there is no container runtime socket at ${path}`,
+        `${HINT_NAME} In a container, mount the directory that holds it.`,
+        { cause },
+      )
+    case 'ECONNREFUSED':
+      return new RuntimeError(
+        'RUNTIME_UNAVAILABLE',
+        `nobody listens at ${path} (connection refused)`,
+        'The runtime is not running, or this is a leftover of it: `systemctl status containerd crio docker`.',
+        { cause },
+      )
+    case 'EACCES':
+    case 'EPERM':
+      return new RuntimeError(
+        'PERMISSION_MISSING',
+        `may not open the container runtime socket ${path} (${cause.code})`,
+        'Run as root: the socket belongs to root.',
+        { cause },
+      )
+    default:
+      return new RuntimeError('RUNTIME_UNAVAILABLE', `cannot connect to ${path}: ${cause.message}`, HINT_NAME, {
+        cause,
+      })
+  }
+}
