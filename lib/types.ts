@@ -123,6 +123,8 @@ export interface ApiServer {
   readonly port: number
   /** Addresses that `host` resolves to, resolved once in the main process. */
   readonly addresses: readonly string[]
+  /** Why `host` does not resolve; `addresses` is empty then. */
+  readonly unresolved?: string
   /** Name to verify the certificate against. */
   readonly serverName: string
   /** PEM bundle, or null: the system's roots. */

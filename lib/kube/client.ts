@@ -191,7 +191,9 @@ class Client implements Kube {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', fail)
-        response.on('end', () => resolve(known({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() })))
+        response.on('end', () =>
+          resolve(known({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() })),
+        )
       })
       request.end()
     })

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Agent as HttpAgent, type Agent, type OutgoingHttpHeaders } from 'node:http'
+import { type Agent, Agent as HttpAgent, type OutgoingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import type { Cluster, User } from '@kubernetes/client-node/dist/config_types.js'
@@ -130,7 +130,8 @@ interface ExecConfig {
  */
 function runPlugin({ from, user, cluster }: Access, budget: number): Promise<Fact<Token>> {
   const exec = user?.exec as ExecConfig
-  if (!exec.command) return Promise.resolve(invalid(from, `names a credential plug-in without a command for user "${user?.name}"`))
+  if (!exec.command)
+    return Promise.resolve(invalid(from, `names a credential plug-in without a command for user "${user?.name}"`))
   const apiVersion = exec.apiVersion ?? 'client.authentication.k8s.io/v1'
   const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false, cluster: { server: cluster.server } } }
   const env = environmentWith({
@@ -155,7 +156,8 @@ function pluginFailure(from: string, exec: ExecConfig, error: Error, stderr: str
     : code === 'ENOENT'
       ? 'is not installed here'
       : `failed (exit ${String(code)})${said ? `: ${said}` : ''}`
-  const hint = code === 'ENOENT' && exec.installHint ? ` ${withoutSecrets(exec.installHint.trim().split('\n')[0] ?? '')}` : ''
+  const hint =
+    code === 'ENOENT' && exec.installHint ? ` ${withoutSecrets(exec.installHint.trim().split('\n')[0] ?? '')}` : ''
   return unknown(
     'CREDENTIALS_UNAVAILABLE',
     `the credential plug-in ${exec.command} that ${from} names ${what}`,
@@ -208,5 +210,7 @@ async function throughLibrary({ from, cluster, user, context }: Access, ca: stri
 function doubtOf(cert: string | undefined): string | null {
   if (!cert) return null
   const { validTo } = new X509Certificate(cert)
-  return Date.parse(validTo) < Date.now() ? `the client certificate expired on ${new Date(validTo).toISOString().slice(0, 10)}` : null
+  return Date.parse(validTo) < Date.now()
+    ? `the client certificate expired on ${new Date(validTo).toISOString().slice(0, 10)}`
+    : null
 }

@@ -100,7 +100,11 @@ export function statusFailure(
   }
   const said = message ? `: ${message}` : ''
   const why = status === 429 ? 'is overloaded (429)' : `answers ${status} when asked to ${what}${said}`
-  return unknown('API_UNAVAILABLE', `the API server ${server.url} ${why}`, 'See its own health: "kubectl get --raw /readyz?verbose".')
+  return unknown(
+    'API_UNAVAILABLE',
+    `the API server ${server.url} ${why}`,
+    'See its own health: "kubectl get --raw /readyz?verbose".',
+  )
 }
 
 /** "list endpointslices.discovery.k8s.io in namespace default" */
@@ -108,7 +112,12 @@ function describe(action: Action): string {
   if ('path' in action) return `${action.verb} ${action.path.split('?')[0]}`
   const { verb, resource, namespace, name } = action
   const kind = resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`
-  const scope = namespace !== null ? ` in namespace ${namespace}` : verb === 'list' && resource.namespaced ? ' in all namespaces' : ''
+  const scope =
+    namespace !== null
+      ? ` in namespace ${namespace}`
+      : verb === 'list' && resource.namespaced
+        ? ' in all namespaces'
+        : ''
   return `${verb} ${kind}${name ? ` ${name}` : ''}${scope}`
 }
 

@@ -123,7 +123,9 @@ function configuration(path: string, content: Record<string, unknown>): Configur
   return {
     from: path,
     currentContext: typeof content['current-context'] === 'string' ? content['current-context'] || null : null,
-    clusters: newClusters(content['clusters'], options).map((each) => ({ ...each, caFile: beside(each.caFile) }) as Cluster),
+    clusters: newClusters(content['clusters'], options).map(
+      (each) => ({ ...each, caFile: beside(each.caFile) }) as Cluster,
+    ),
     contexts: newContexts(content['contexts'], options),
     users: newUsers(raw, options).map((each) => ({
       ...each,
@@ -150,7 +152,11 @@ function choose(read_: Fact<Configuration>, wanted: string | null): Fact<Access>
   const names = contexts.map((each) => each.name)
   if (name === null) {
     if (names.length === 0) return invalid(from, 'has no context')
-    return unknown('KUBE_CONTEXT_UNKNOWN', `${from} has no current-context`, `Set KUBE_CONTEXT to one of ${listing(names)}.`)
+    return unknown(
+      'KUBE_CONTEXT_UNKNOWN',
+      `${from} has no current-context`,
+      `Set KUBE_CONTEXT to one of ${listing(names)}.`,
+    )
   }
   const context = contexts.find((each) => each.name === name)
   if (!context) {
@@ -193,7 +199,12 @@ function inClusterAccess(api: { host: string; port: string }, account: string): 
     from: 'in-cluster',
     context: 'in-cluster',
     namespace,
-    cluster: { name: 'in-cluster', server: `https://${host}:${api.port}`, caFile: `${account}/ca.crt`, skipTLSVerify: false },
+    cluster: {
+      name: 'in-cluster',
+      server: `https://${host}:${api.port}`,
+      caFile: `${account}/ca.crt`,
+      skipTLSVerify: false,
+    },
     user: { name: 'in-cluster', authProvider: fileToken(`${account}/token`) },
   })
 }
@@ -215,10 +226,22 @@ export function invalid(from: string, what: string) {
 export function fileFailure(path: string, what: string, cause: unknown, missing: string) {
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return unknown(missing, `${what} ${path} does not exist`, 'Set KUBECONFIG to the path of an existing, complete kubeconfig.')
+    return unknown(
+      missing,
+      `${what} ${path} does not exist`,
+      'Set KUBECONFIG to the path of an existing, complete kubeconfig.',
+    )
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return unknown('KUBECONFIG_UNREADABLE', `${what} ${path} may not be read (${code})`, `Run as root, or make ${path} readable.`)
+    return unknown(
+      'KUBECONFIG_UNREADABLE',
+      `${what} ${path} may not be read (${code})`,
+      `Run as root, or make ${path} readable.`,
+    )
   }
-  return unknown('KUBECONFIG_INVALID', `${what} ${path} cannot be read (${code ?? 'unknown error'})`, 'Set KUBECONFIG to a readable file.')
+  return unknown(
+    'KUBECONFIG_INVALID',
+    `${what} ${path} cannot be read (${code ?? 'unknown error'})`,
+    'Set KUBECONFIG to a readable file.',
+  )
 }

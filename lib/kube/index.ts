@@ -1,0 +1,101 @@
+/**
+ * The cluster as plain data. The only room that imports client-node, and of that only the parts that are needed.
+ * Runs in the main process, in the node's namespace: credentials never leave it.
+ */
+import type { Settings } from '../settings.ts'
+import type { ApiFacts, Fact, PodTarget } from '../types.ts'
+import { connectKube, type Kube } from './client.ts'
+import { type DnsService, readApi, readDns, readNode, type ThisNode } from './cluster.ts'
+import { absent, known, mapFact, type Unknown } from './fact.ts'
+import { namedTarget } from './named.ts'
+import type { NodeObject, PodObject } from './objects.ts'
+import { type Here, listWide, resolveSourcePod, sourceScope } from './source.ts'
+import { readTargets, type Targets } from './targets.ts'
+
+export { connectKube, type Kube } from './client.ts'
+export type { DnsService } from './cluster.ts'
+export type { NodeObject, PodObject } from './objects.ts'
+export type { SourcePolicies } from './targets.ts'
+
+/** What this machine knows about itself. */
+export interface Local {
+  /** Addresses of the node's interfaces. */
+  readonly addresses: readonly string[]
+  readonly hostname: string
+}
+
+/** Everything that the API says about this run's node, source and targets. */
+export interface ClusterFacts extends Targets {
+  readonly api: ApiFacts
+  readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
+  /** Absent: SRC_POD is not set. */
+  readonly source: Fact<PodObject>
+  readonly dns: Fact<DnsService>
+}
+
+/** Reads everything, as much as possible at once. Never throws for anything that a cluster or a user can do. */
+export async function readClusterFacts(settings: Settings, local: Local): Promise<ClusterFacts> {
+  const connected = await connectKube(settings)
+  if (connected.state !== 'known') return withoutCluster(settings, local, connected as Unknown)
+  const kube = connected.value
+  try {
+    return await readAll(kube, settings, local)
+  } finally {
+    kube.close()
+  }
+}
+
+async function readAll(kube: Kube, settings: Settings, local: Local): Promise<ClusterFacts> {
+  const finding = readNode(kube, settings, local)
+  const dns = readDns(kube)
+  const source = finding.then((node) => findSource(kube, settings, node))
+  const [api, node, chosen, names, targets] = await Promise.all([
+    readApi(kube),
+    finding,
+    source,
+    dns,
+    readTargets(kube, settings, source, dns),
+  ])
+  const notes = chosen.state === 'known' ? chosen.value.notes : []
+  return {
+    ...targets,
+    api,
+    node,
+    source: mapFact(chosen, ({ pod }) => pod),
+    dns: names,
+    notes: [...notes, ...targets.notes],
+  }
+}
+
+function findSource(kube: Kube, settings: Settings, node: ThisNode) {
+  if (settings.sourcePod === null) return absent('SRC_POD', 'not set')
+  const here: Here = { node: node.name, certain: node.nameFrom !== 'hostname' || node.object.state === 'known' }
+  const { first } = sourceScope(settings, kube)
+  const local = listWide(kube, first, { fieldSelector: `spec.nodeName=${node.name}` })
+  return resolveSourcePod(kube, settings, here, local)
+}
+
+/** No kubeconfig, no credentials: everything is unknown for that one reason, but an address needs no API. */
+function withoutCluster(settings: Settings, { hostname }: Local, why: Unknown): ClusterFacts {
+  const { destinationPod: pod, destinationService: service, sourcePod, nodeName } = settings
+  const named: Fact<PodTarget> =
+    pod?.kind === 'address'
+      ? known(namedTarget({ value: pod.address, notes: [] }, []))
+      : pod === null
+        ? absent('DST_POD', 'not set')
+        : pod.kind === 'none'
+          ? absent('DST_POD', 'set to none')
+          : why
+  const picked = pod === null ? why : absent('a picked destination pod', 'DST_POD is set')
+  const node = nodeName ?? hostname.toLowerCase()
+  return {
+    api: { server: why, livez: why, readyz: why, service: why, endpoints: why, ca: why, cluster: why },
+    node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
+    source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
+    dns: why,
+    destinations: { named, 'other-node': picked, 'same-node': picked },
+    service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : why,
+    sourcePolicies: why,
+    notes: [],
+  }
+}

@@ -1,0 +1,218 @@
+/** Reads what named and picked targets need, no more than that, and puts them together. */
+import type { V1EndpointSlice, V1NetworkPolicy, V1Service } from '@kubernetes/client-node'
+import type { Settings } from '../settings.ts'
+import type { DestinationRow, Fact, PodTarget, ServiceFacts } from '../types.ts'
+import type { Chosen } from './choose.ts'
+import type { Kube, Listed } from './client.ts'
+import type { DnsService } from './cluster.ts'
+import { absent, known, listing, mapFact, type Unknown } from './fact.ts'
+import { namedPod, namedService, namedTarget, serviceFacts } from './named.ts'
+import { endpointsOf, type PodObject, podId, RESOURCES } from './objects.ts'
+import { type Asker, type Neighbourhood, type PickedRow, pickPod, pickService } from './pick.ts'
+import { policiesOn } from './policies.ts'
+import { listPods, sourceScope } from './source.ts'
+
+/** What is known about the targets of the pod checks. */
+export interface Targets {
+  readonly destinations: Readonly<Record<DestinationRow, Fact<PodTarget>>>
+  readonly service: Fact<ServiceFacts>
+  /** NetworkPolicies that select the source pod, by direction. */
+  readonly sourcePolicies: Fact<SourcePolicies>
+  readonly notes: readonly string[]
+}
+
+export interface SourcePolicies {
+  readonly ingress: readonly string[]
+  readonly egress: readonly string[]
+}
+
+/** Reads a namespace, or with null the first objects of all of them. */
+export async function readNeighbourhood(
+  kube: Kube,
+  namespace: string | null,
+): Promise<Fact<Neighbourhood & { complete: boolean }>> {
+  const options = { namespace, pages: namespace === null ? 1 : 4 }
+  const [pods, slices, services, policies] = await Promise.all([
+    listPods(kube, options),
+    kube.list<V1EndpointSlice>(RESOURCES.endpointSlices, options),
+    kube.list<V1Service>(RESOURCES.services, options),
+    kube.list<V1NetworkPolicy>(RESOURCES.networkPolicies, { ...options, pages: 4 }),
+  ])
+  for (const each of [pods, slices, services, policies]) if (each.state !== 'known') return each
+  if (pods.state !== 'known' || slices.state !== 'known' || services.state !== 'known' || policies.state !== 'known') {
+    throw new Error('unreachable: checked above')
+  }
+  const isRead = readCompletely([slices.value, policies.value])
+  return known({
+    pods: pods.value.items,
+    slices: slices.value.items.filter(({ metadata }) => isRead(metadata?.namespace ?? '')),
+    services: services.value.items,
+    policies: policies.value.items,
+    complete: [pods, slices, services, policies].every((each) => each.value.complete),
+  })
+}
+
+/** Lists come in the order of namespaces: in one that was cut short, the last namespace and all after it are not known. */
+function readCompletely(lists: readonly Listed<V1EndpointSlice | V1NetworkPolicy>[]): (namespace: string) => boolean {
+  const ends = lists.flatMap(({ complete, items }) => (complete ? [] : [items.at(-1)?.metadata?.namespace ?? '']))
+  return (namespace) => ends.every((end) => namespace < end)
+}
+
+/**
+ * Destination pods, service, and the policies on the source. Picks only when the setting is not set. While the source is
+ * being found its likely namespace is read already.
+ */
+export async function readTargets(
+  kube: Kube,
+  settings: Settings,
+  finding: Promise<Fact<Chosen>>,
+  dns: Promise<Fact<DnsService>>,
+): Promise<Targets> {
+  const { first } = sourceScope(settings, kube)
+  const early = settings.sourcePod === null ? null : readNeighbourhood(kube, first)
+  const found = await finding
+  const source = found.state === 'known' ? found.value.pod : null
+  // Without the pod's object (the account may not read pods, say) named targets can still be read.
+  if (!source && !(found.state === 'unknown' && found.code.startsWith('API_')))
+    return nothing(settings, found as Fact<never>)
+  const hood = source && source.namespace !== first ? readNeighbourhood(kube, source.namespace) : early
+  const [near, pod, service, dnsService] = await Promise.all([
+    hood as Promise<Fact<Neighbourhood>>,
+    namedPod(kube, settings, source, first),
+    namedService(kube, settings, source, first),
+    dns,
+  ])
+  const asker = source && { source, dnsService: dnsService.state === 'known' ? dnsService.value.service : null }
+  const picks = asker ? await pick(kube, settings, asker, near) : everyPick(found as Unknown)
+  const notes = [pod, service].flatMap((each) => (each.state === 'known' ? each.value.notes : []))
+  const sourcePolicies: Fact<SourcePolicies> = source
+    ? mapFact(near, ({ policies }) => ({
+        ingress: policiesOn(source, policies, 'Ingress'),
+        egress: policiesOn(source, policies, 'Egress'),
+      }))
+    : (found as Unknown)
+  return {
+    destinations: { named: await withPorts(kube, pod, near), ...picks.rows },
+    service: settings.destinationService === null ? picks.service : mapFact(service, ({ value }) => value),
+    sourcePolicies,
+    notes: [...notes, ...picks.notes],
+  }
+}
+
+/** There is no source to ask from: what was named by address still stands, the rest shares the source's reason. */
+function nothing(settings: Settings, found: Fact<never>): Targets {
+  const { destinationPod: pod, destinationService: service } = settings
+  const named = pod?.kind === 'address' ? known(namedTarget({ value: pod.address, notes: [] }, [])) : found
+  return {
+    destinations: {
+      named:
+        pod === null ? absent('DST_POD', 'not set') : pod.kind === 'none' ? absent('DST_POD', 'set to none') : named,
+      ...everyPickOf(settings, found),
+    },
+    service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : found,
+    sourcePolicies: found,
+    notes: [],
+  }
+}
+
+async function withPorts(
+  kube: Kube,
+  named: Awaited<ReturnType<typeof namedPod>>,
+  near: Fact<Neighbourhood>,
+): Promise<Fact<PodTarget>> {
+  if (named.state !== 'known') return named
+  const { value } = named.value
+  if (typeof value === 'string') return known(namedTarget(named.value, []))
+  const inNear = near.state === 'known' && near.value.pods.some((pod) => podId(pod) === podId(value))
+  const slices = inNear
+    ? known(near.value.slices)
+    : mapFact(
+        await kube.list<V1EndpointSlice>(RESOURCES.endpointSlices, { namespace: value.namespace }),
+        ({ items }) => items,
+      )
+  return known(namedTarget(named.value, slices.state === 'known' ? endpointsOf(slices.value) : []))
+}
+
+interface Picks {
+  readonly rows: Readonly<Record<PickedRow, Fact<PodTarget>>>
+  readonly service: Fact<ServiceFacts>
+  readonly notes: readonly string[]
+}
+
+const everyPick = (fact: Fact<never>): Picks => ({
+  rows: { 'other-node': fact, 'same-node': fact },
+  service: fact,
+  notes: [],
+})
+
+function everyPickOf(settings: Settings, fact: Fact<never>): Picks['rows'] {
+  return everyPick(settings.destinationPod === null ? fact : pickedOff(settings)).rows
+}
+
+function pickedOff(settings: Settings): Fact<never> {
+  const set = settings.destinationPod?.kind === 'none' ? 'DST_POD is none' : 'DST_POD names the destination'
+  return absent('a picked destination pod', set)
+}
+
+/** The source's namespace first; the first objects of all namespaces only for what that did not give. */
+async function pick(kube: Kube, settings: Settings, asker: Asker, near: Fact<Neighbourhood>): Promise<Picks> {
+  const { source } = asker
+  const wantPods = settings.destinationPod === null
+  const wantService = settings.destinationService === null
+  const off = everyPick(pickedOff(settings))
+  if (!wantPods && !wantService) return off
+  const limited = near.state === 'known' ? policiesOn(source, near.value.policies, 'Egress') : []
+  if (limited.length > 0) return limitedEgress(source, limited, wantPods, off)
+  const choose = (hood: Neighbourhood) => {
+    const rows = { 'other-node': pickPod('other-node', hood, asker), 'same-node': pickPod('same-node', hood, asker) }
+    const ids = Object.values(rows).flatMap((row) => (row ? [podId(row)] : []))
+    return { ...rows, service: pickService(hood, asker, ids) }
+  }
+  const first = near.state === 'known' ? choose(near.value) : null
+  const enough = first && (!wantPods || (first['other-node'] && first['same-node'])) && (!wantService || first.service)
+  const wide = enough ? near : await readNeighbourhood(kube, null)
+  const second = enough || wide.state !== 'known' ? null : choose(wide.value)
+  const missing = (what: string): Fact<never> =>
+    wide.state === 'known' ? nonePickable(what, wide.value) : (wide as Unknown)
+  const pod = (row: PickedRow, what: string) => {
+    const target = first?.[row] ?? second?.[row]
+    return target ? known(target) : missing(what)
+  }
+  const service = first?.service ?? second?.service
+  const rows = {
+    'other-node': pod('other-node', 'a Ready pod on another node'),
+    'same-node': pod('same-node', 'another Ready pod on this node'),
+  }
+  const facts = service
+    ? known(
+        await serviceFacts(
+          kube,
+          service,
+          'picked: it has a ClusterIP and ready endpoints that no NetworkPolicy selects',
+        ),
+      )
+    : missing('a Service with a ClusterIP and ready TCP endpoints')
+  const result = { rows: wantPods ? rows : off.rows, service: wantService ? facts : off.service }
+  return { ...result, notes: pickNotes(result) }
+}
+
+function limitedEgress(source: PodObject, policies: readonly string[], wantPods: boolean, off: Picks): Picks {
+  const finding = `NetworkPolicy ${listing(policies)} limits what may leave ${podId(source)}: name DST_POD and DST_SVC that it allows`
+  const none = everyPick(absent('a target that surely may be reached', finding))
+  return { ...none, rows: wantPods ? none.rows : off.rows, notes: [finding] }
+}
+
+function nonePickable(what: string, { pods }: Neighbourhood & { complete?: boolean }): Fact<never> {
+  return absent(
+    `${what}, behind a Service with a TCP port, that no NetworkPolicy selects`,
+    `none among ${pods.length} pods`,
+  )
+}
+
+function pickNotes({ rows, service }: Omit<Picks, 'notes'>): string[] {
+  const pods = Object.values(rows).flatMap((row) =>
+    row.state === 'known' ? [`destination pod ${podId(row.value)} on ${row.value.node} ${row.value.why}`] : [],
+  )
+  if (service.state !== 'known' || !service.value.why.startsWith('picked')) return pods
+  return [...pods, `Service ${podId(service.value)} ${service.value.why}`]
+}
