@@ -54,7 +54,7 @@ async function askOverTcp(target: Target, question: DnsQuestion, budgetMs: numbe
 }
 
 const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
-  connected: 'answered',
+  connected: 'no-answer',
   refused: 'refused-port',
   rejected: 'rejected',
   silent: 'no-answer',

@@ -84,7 +84,8 @@ async function askOne(
 ): Promise<HttpsResult> {
   const budgetMs = options.budgetMs ?? BUDGET_MS
   const { socket, result } = await dial(target, { budgetMs }, staggerMs)
-  if (!socket) return afterTcp(result, { tls: 'none' })
+  if (!socket)
+    return afterTcp(result, result.state === 'connected' ? failedHandshake(reasonOf(RESET)) : { tls: 'none' })
   const shaken = await handshake(socket, options, context, budgetMs)
   if (!shaken.ok) return afterTcp(result, { tls: 'failed', code: shaken.code, detail: shaken.detail })
   const judged = judge(shaken.tls, options)
@@ -119,6 +120,13 @@ type Handshake =
   | { readonly ok: true; readonly tls: TLSSocket; readonly ms: number }
   | { readonly ok: false; readonly code: 'TLS_HANDSHAKE_FAILED' | 'TLS_STALLED'; readonly detail: string }
 
+const RESET = { code: 'ECONNRESET' }
+
+function failedHandshake(why: string) {
+  const detail = `TCP connected, the TLS handshake failed: ${why}.`
+  return { tls: 'failed', code: 'TLS_HANDSHAKE_FAILED', detail } as const
+}
+
 function handshake(
   socket: Socket,
   options: HttpsOptions,
@@ -143,8 +151,7 @@ function handshake(
       if (!outcome.ok) tls.destroy()
       resolve(outcome)
     }
-    const failed = (why: string) =>
-      settle({ ok: false, code: 'TLS_HANDSHAKE_FAILED', detail: `TCP connected, the TLS handshake failed: ${why}.` })
+    const failed = (why: string) => settle({ ok: false, ...failedHandshake(why) })
     const cancel = deadline(budgetMs, () => {
       const detail = `TCP connected, but no answer to the TLS ClientHello within ${budgetMs} ms.`
       settle({ ok: false, code: 'TLS_STALLED', detail })
@@ -214,7 +221,7 @@ function contextFor(options: HttpsOptions): SecureContext {
   return createSecureContext({ ca: options.ca })
 }
 
-function reasonOf(error: NodeJS.ErrnoException & { reason?: string }): string {
+function reasonOf(error: Partial<NodeJS.ErrnoException> & { readonly reason?: string }): string {
   if (error.reason) return error.reason
   if (error.code === 'ECONNRESET') return 'the peer closed or reset the connection'
   return error.code ?? String(error.message).split('\n')[0] ?? 'unknown reason'

@@ -8,7 +8,8 @@ import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
 
 /**
- * connected   the handshake ended
+ * connected   the handshake ended; with errno ECONNRESET the peer took it back at once (net/ipv4/tcp_input.c, tcp_reset:
+ *             a reset of a SYN is ECONNREFUSED, ECONNRESET needs an established connection)
  * refused     ECONNREFUSED: a reset, or ICMP port unreachable; the two cannot be told apart without counters
  * rejected    an ICMP error came back (administratively prohibited, host or net unreachable), or, as EHOSTUNREACH after
  *             about 3 s, the kernel's own: the next hop did not answer ARP or NDP (net/ipv4/arp.c, arp_error_report)
@@ -122,8 +123,8 @@ export function attemptsFor(backends: number): number {
 }
 
 /**
- * Opens one connection with staggered sockets; the first that ends decides, the others are dropped. On 'connected' the
- * socket is the caller's to use and to close.
+ * Opens one connection with staggered sockets; the first that ends decides, the others are dropped. A socket is the
+ * caller's to use and to close; 'connected' without one was reset at once.
  */
 export function dial(
   target: Target,
@@ -176,7 +177,8 @@ export function dial(
  * refused; the same number later came with an ICMP error (net/ipv4/icmp.c icmp_err_convert, net/ipv6/icmp.c).
  */
 export function stateOf(errno: string, local: boolean): TcpState {
-  if (errno === 'ECONNREFUSED' || errno === 'ECONNRESET') return 'refused'
+  if (errno === 'ECONNRESET') return 'connected'
+  if (errno === 'ECONNREFUSED') return 'refused'
   if (errno === 'EPERM') return 'rejected'
   if (local) return NO_ROUTE.has(errno) ? 'no-route' : 'local-error'
   return ICMP.has(errno) ? 'rejected' : errno === 'ETIMEDOUT' ? 'silent' : 'local-error'
