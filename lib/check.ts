@@ -7,6 +7,7 @@
  */
 import { inject, test } from 'vitest'
 import { CODES } from './diagnose/codes.ts'
+import { familyName, given } from './fact.ts'
 import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
 import { placeState } from './netns/worker.ts'
@@ -14,7 +15,6 @@ import type {
   CheckRecord,
   Code,
   DestinationRow,
-  Endpoint,
   Evidence,
   Fact,
   Family,
@@ -35,10 +35,7 @@ export interface Row {
 }
 
 export const once: readonly Row[] = [{}]
-export const perFamily = [{ family: 4 }, { family: 6 }] as const
-export const perDestination = (['named', 'other-node', 'same-node'] as const).flatMap((destination) =>
-  perFamily.map(({ family }) => ({ family, destination })),
-)
+export { destinations as perDestination, families as perFamily } from './question/question.ts'
 
 const DESTINATION: Record<DestinationRow, string> = {
   named: 'the named destination pod',
@@ -51,25 +48,32 @@ export interface Ask<R extends Row> {
   readonly plan: Plan
   readonly place: Place
   readonly row: R
-  readonly family: R['family']
   /** The value of a fact; unknown makes the check inconclusive, absent makes it not applicable. */
   given<T>(fact: Fact<T>): T
-  /** The check does not apply unless the condition holds: "needs <need>, <finding>". */
-  need(condition: boolean, need: string, finding: string): void
   /** Records the outcome's evidence; a failed outcome ends the check with its code (see lib/diagnose/codes.ts for which are inconclusive). */
   must<T>(outcome: Outcome<T>, hint?: string): T
   /** Like `must`, but a failed outcome only warns (unless STRICT=1). */
   warn<T>(outcome: Outcome<T>, hint?: string): void
-  /** Names what this question is about to ask, for the report. */
-  ask(targets: readonly Target[]): void
+  /** `must` or `warn`, as the outcome's code says. */
+  judge<T>(outcome: Outcome<T>): void
+  /** Names what was asked, for the report. */
+  about(targets: readonly Target[]): void
 }
 
-/** States a question once a row. In its text, {destination} stands for the row's destination. */
-export function check<R extends Row>(question: string, rows: readonly R[], body: (ask: Ask<R>) => Promise<void>): void {
+/**
+ * States a question once a row. In its text, {destination} stands for the row's destination.
+ * `sendsNothing`: the body only judges the plan, so it need not be in any namespace (preflight).
+ */
+export function check<R extends Row>(
+  question: string,
+  rows: readonly R[],
+  body: (ask: Ask<R>) => Promise<void>,
+  { sendsNothing = false } = {},
+): void {
   const place = inject('place')
   for (const row of rows) {
     test.concurrent(title(question, row, place), { timeout: CHECK_BUDGET_MS + 5_000 }, async ({ task, skip }) => {
-      const record = await answer(question, row, place, inject('plan'), body)
+      const record = await answer(question, row, place, inject('plan'), body, sendsNothing)
       task.meta.record = record
       if (record.verdict === 'not-applicable') skip(record.seen)
       if (record.verdict === 'fail' || record.verdict === 'inconclusive') throw asError(record)
@@ -77,38 +81,10 @@ export function check<R extends Row>(question: string, rows: readonly R[], body:
   }
 }
 
-/** "IPv4" or "IPv6". */
-export const familyName = (family: Family): string => `IPv${family}`
-
 /** The name of a test: question, family, place; never an instance. */
 export function title(question: string, row: Row, place: Place): string {
   const asked = row.destination ? question.replace('{destination}', DESTINATION[row.destination]) : question
   return `${asked}${row.family ? ` over ${familyName(row.family)}` : ''}, from the ${place}`
-}
-
-/** Those of a list that have the family. */
-export function ofFamily<T extends { readonly family: Family }>(list: readonly T[], family: Family): T[] {
-  return list.filter((item) => item.family === family)
-}
-
-/** The address of the family, if there is one. */
-export function addressOf(addresses: readonly string[], family: Family): string | undefined {
-  return addresses.find((address) => address.includes(':') === (family === 6))
-}
-
-/** An endpoint as something to ask. */
-export function endpointTarget(role: string, endpoint: Endpoint, protocol = endpoint.protocol): Target {
-  const { address, family, port, node, zone } = endpoint
-  return {
-    role,
-    name: endpoint.pod ?? address,
-    address,
-    family,
-    protocol,
-    port,
-    ...(node ? { node } : {}),
-    ...(zone ? { zone } : {}),
-  }
 }
 
 async function answer<R extends Row>(
@@ -117,6 +93,7 @@ async function answer<R extends Row>(
   place: Place,
   plan: Plan,
   body: (ask: Ask<R>) => Promise<void>,
+  sendsNothing: boolean,
 ): Promise<CheckRecord> {
   const evidence: Evidence[] = []
   const targets: Target[] = []
@@ -138,11 +115,7 @@ async function answer<R extends Row>(
     plan,
     place,
     row,
-    family: row.family as R['family'],
     given,
-    need(condition, need, finding) {
-      if (!condition) throw new NotApplicable(`needs ${need}, ${finding}`)
-    },
     must(outcome, hint) {
       evidence.push(...outcome.evidence)
       if (!outcome.ok) throw failureOf(outcome.code, outcome.detail, hint)
@@ -154,11 +127,15 @@ async function answer<R extends Row>(
       if (!outcome.ok) warnings.push({ code: outcome.code, seen: outcome.detail, hint })
       else if (outcome.detail) details.push(outcome.detail)
     },
-    ask: (list) => targets.push(...list),
+    judge(outcome) {
+      if (!outcome.ok && CODES[outcome.code]?.kind === 'warn') ask.warn(outcome)
+      else ask.must(outcome)
+    },
+    about: (list) => targets.push(...list),
   }
   try {
     await withinBudget(async () => {
-      assertPlace(place, plan, evidence)
+      if (!sendsNothing) assertPlace(place, plan, evidence)
       await body(ask)
     })
   } catch (error) {
@@ -173,19 +150,13 @@ async function answer<R extends Row>(
   return record(plan.strict ? 'fail' : 'warn', seen, warning.code, warning.hint)
 }
 
-/** The value of a fact; unknown throws Inconclusive, absent throws NotApplicable. */
-export function given<T>(fact: Fact<T>): T {
-  if (fact.state === 'known') return fact.value
-  if (fact.state === 'unknown') throw new Inconclusive(fact.code, fact.reason, fact.hint)
-  throw new NotApplicable(`needs ${fact.need}, ${fact.finding}`)
-}
-
 function failureOf(code: Code, seen: string, hint?: string): CheckFailure {
   return CODES[code]?.kind === 'inconclusive' ? new Inconclusive(code, seen, hint) : new CheckFailure(code, seen, hint)
 }
 
 /** Before anything is sent: this process must be in the namespace that the question is about. */
 function assertPlace(place: Place, plan: Plan, evidence: Evidence[]): void {
+  if (plan.unusable) throw new Inconclusive(plan.unusable.code, plan.unusable.reason, plan.unusable.hint)
   const source = place === 'pod' ? given(plan.source) : null
   const entered = placeState()
   if (!entered.ok) throw new Inconclusive(entered.code, entered.reason, entered.hint)

@@ -88,6 +88,8 @@ export interface Plan {
   readonly notes: readonly string[]
   /** What stands in the way of looking, beside unknown facts: bad settings, a missing capability. Listed by the preflight checks. */
   readonly obstacles: readonly Obstacle[]
+  /** Why no check may send anything at all (bad settings, another run); null in every other run. */
+  readonly unusable: { readonly code: Code; readonly reason: string; readonly hint: string } | null
   /** The settings as the report shows them, without secrets. */
   readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
@@ -230,9 +232,6 @@ export interface ClusterDns {
   readonly clusterIPs: readonly string[]
   readonly service: string
   readonly replicas: readonly Endpoint[]
-  /** e.g. cluster.local */
-  readonly domain: string
-  readonly domainFrom: string
 }
 
 /** What the diagnosis says about one or more failing checks (filled by lib/diagnose). */

@@ -9,7 +9,9 @@ const NEEDED = {
 } as const
 
 /** The capabilities that the suite needs and this process lacks, each with what it is for. */
-export function missingCapabilities(status = readFileSync('/proc/self/status', 'utf8')): { name: string; for: string }[] {
+export function missingCapabilities(
+  status = readFileSync('/proc/self/status', 'utf8'),
+): { name: string; for: string }[] {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   return Object.entries(NEEDED)
     .filter(([, { bit }]) => (effective & (1n << bit)) === 0n)

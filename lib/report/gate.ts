@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { publicSettings, readSettings } from '../settings.ts'
-import type { Plan, Report, Result, RunError } from '../types.ts'
+import type { Fact, Plan, Report, Result, RunError } from '../types.ts'
 import { removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { verdictOf } from './model.ts'
@@ -32,6 +32,12 @@ export class Gate implements Reporter {
   #lock: Lock | undefined
   #node = ''
   #interrupted: string | undefined
+
+  /** Why this run may not ask anything: another one has the node's reports. */
+  get blocked(): Extract<Fact<never>, { state: 'unknown' }> | undefined {
+    if (this.#lock?.state !== 'held') return undefined
+    return { state: 'unknown', code: 'ANOTHER_RUN', reason: this.#lock.message, hint: '' }
+  }
 
   /** True between the start and the end of a run; false under `vitest list`. */
   get running(): boolean {
@@ -88,6 +94,9 @@ export class Gate implements Reporter {
         this.#errors.push({ code: 'CHECK_CRASHED', message: firstLine(error.message ?? 'unknown error') })
       }
     }
+    if (this.#errors.length === 0 && this.#results().length === 0) {
+      this.#errors.push({ code: 'NOTHING_RAN', message: 'no check matched the command line' })
+    }
     this.#finished = new Date()
     this.#write()
     this.#conclude()
@@ -105,7 +114,10 @@ export class Gate implements Reporter {
   #interrupt(signal: string): void {
     if (this.#finished) return
     this.#interrupted = signal
-    this.#errors.push({ code: 'RUN_INTERRUPTED', message: `the run was ended by ${signal}; the reports hold what was known by then` })
+    this.#errors.push({
+      code: 'RUN_INTERRUPTED',
+      message: `the run was ended by ${signal}; the reports hold what was known by then`,
+    })
     this.#write()
     this.#conclude()
     process.exitCode = this.#report().exitCode
@@ -124,14 +136,15 @@ export class Gate implements Reporter {
   /** Files that were to run and did not come to their end: their worker died, or they could not be loaded. */
   #brokenFiles(): RunError[] {
     const errors: RunError[] = []
-    let culprit: string | undefined
+    const culprits = new Map<string, string>()
     for (const spec of this.#expected) {
       const file = relativeTo(this.#vitest, spec.moduleId)
       const module = this.#modules.get(`${spec.project.name}:${spec.moduleId}`)
       const failed = module?.errors()[0]
       if (failed) errors.push({ code: 'CHECK_CRASHED', message: firstLine(failed.message), file })
       if (module) continue
-      culprit ??= file
+      const culprit = culprits.get(spec.project.name) ?? file
+      culprits.set(spec.project.name, culprit)
       const message =
         file === culprit
           ? `the worker died while it ran ${file}; its answers are lost`

@@ -20,7 +20,7 @@ export function planLines(plan: Plan): string {
       tell(destinations[row as DestinationRow], tellPod),
     ]),
     ['service', tell(service, tellService)],
-    ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}, domain ${d.domain}`)],
+    ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}`)],
     ['external, IPv4', tell(external.ipv4, String)],
     ['external, IPv6', tell(external.ipv6, String)],
   ]

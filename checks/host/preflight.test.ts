@@ -1,0 +1,18 @@
+/**
+ * Catches: what stands in the way of looking from the node. Lists every fact that could not be found out, with its reason.
+ */
+import { check, once } from '../../lib/check.ts'
+import { nodeAddress, preflight } from '../../lib/preflight.ts'
+
+check(
+  'what the node checks need is known',
+  once,
+  async ({ plan, place, must, warn }) => {
+    warn(
+      nodeAddress(plan),
+      'Run with hostNetwork: true, or name the namespace: NODE_NETNS=/proc/1/ns/net with hostPID.',
+    )
+    must(preflight(plan, place))
+  },
+  { sendsNothing: true },
+)

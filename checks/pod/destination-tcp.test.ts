@@ -1,0 +1,12 @@
+/**
+ * TCP to the destination pod on every port that it declares or that a service's endpoints name.
+ * Catches: a NetworkPolicy or firewall that drops or rejects, a process that does not listen (NOTHING_LISTENING), a dead path.
+ */
+import { check, perDestination } from '../../lib/check.ts'
+import { destinationTcp } from '../../lib/question/pod.ts'
+
+check('{destination} answers TCP on its ports', perDestination, async ({ plan, place, row, about, must }) => {
+  const { targets, reached } = await destinationTcp(plan, place, row)
+  about(targets)
+  must(reached)
+})

@@ -1,0 +1,15 @@
+/**
+ * Catches: what stands in the way of asking from the pod: a pod that is not found or not here, a runtime that does not answer,
+ * a namespace that may not be entered. Lists every fact that could not be found out, with its reason.
+ */
+import { check, once } from '../../lib/check.ts'
+import { preflight } from '../../lib/preflight.ts'
+
+check(
+  'the source pod is found and its namespace entered',
+  once,
+  async ({ plan, place, must }) => {
+    must(preflight(plan, place))
+  },
+  { sendsNothing: true },
+)

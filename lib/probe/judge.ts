@@ -1,0 +1,97 @@
+/** From the answers of many targets to one outcome: pure. */
+import { CODES } from '../diagnose/codes.ts'
+import type { Code, Evidence, Outcome, Target } from '../types.ts'
+
+/** What one target's answer means; code null: it answered as it should. ms: time to the answer. */
+export interface Answer {
+  readonly target: Target
+  readonly code: Code | null
+  /** As a person would say it: "no answer in 3 s", "refused". */
+  readonly said: string
+  readonly ms: number | null
+}
+
+/** Rows of a table that a report can still show; failures come first. */
+const MOST_ROWS = 100
+/** Targets named in a sentence. */
+const MOST_NAMES = 3
+
+/**
+ * One outcome for all targets of a question. It fails when any target does, with the code that most failing targets share;
+ * a code that only says "could not look" never hides one that proves a fault.
+ * `noun`: what the targets are, in the plural ("endpoints").
+ */
+export function judgeEach(noun: string, answers: readonly Answer[]): Outcome<void> {
+  if (answers.length === 0) {
+    return { ok: false, code: 'PROBE_INCONCLUSIVE', detail: `there were no ${noun} to ask`, evidence: [] }
+  }
+  const evidence = [table(noun, answers), ...timing(answers)]
+  const bad = answers.filter((answer) => answer.code !== null)
+  const counts = `${answers.length - bad.length} of ${answers.length} ${noun} answered`
+  const code = commonest(bad.map((answer) => answer.code as Code))
+  if (code === undefined) return { ok: true, value: undefined, detail: `${counts}, ${quickest(answers)}`, evidence }
+  const [first] = bad
+  if (answers.length === 1 && first)
+    return { ok: false, code, detail: `${nameOf(first.target)}: ${first.said}`, evidence }
+  const named = bad.slice(0, MOST_NAMES).map((answer) => `${nameOf(answer.target)}: ${answer.said}`)
+  const more = bad.length > MOST_NAMES ? `; and ${bad.length - MOST_NAMES} more` : ''
+  return { ok: false, code, detail: `${counts}; ${named.join('; ')}${more}`, evidence }
+}
+
+/**
+ * One outcome for many attempts at one virtual address. When some succeed and some do not, a backend behind it is dead
+ * (BACKEND_DEAD); when none succeeds, the code is the attempts' own.
+ */
+export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outcome<void> {
+  const bad = attempts.filter((answer) => answer.code !== null)
+  const outcome = judgeEach('attempts', attempts)
+  if (outcome.ok) {
+    return { ...outcome, detail: `${attempts.length === 1 ? '' : `${attempts.length} times, `}${quickest(attempts)}` }
+  }
+  const said = [...new Set(bad.map((answer) => answer.said))].join('; ')
+  const all = bad.length === attempts.length
+  const detail = `${nameOf(target)}: ${all ? said : `${bad.length} of ${attempts.length} attempts failed: ${said}`}`
+  const proven = bad.some((answer) => CODES[answer.code as Code]?.kind !== 'inconclusive')
+  return { ...outcome, code: all || !proven ? outcome.code : 'BACKEND_DEAD', detail }
+}
+
+/** A target as a person would name it: name, address, port and node. */
+export function nameOf({ name, address, port, family, node }: Target): string {
+  const at = port === undefined ? address : family === 6 ? `[${address}]:${port}` : `${address}:${port}`
+  const where = node ? ` on ${node}` : ''
+  return name === address ? `${at}${where}` : `${name} (${at}${where})`
+}
+
+function commonest(codes: readonly Code[]): Code | undefined {
+  const proving = codes.filter((code) => CODES[code]?.kind !== 'inconclusive')
+  const counted = new Map<Code, number>()
+  for (const code of proving.length > 0 ? proving : codes) counted.set(code, (counted.get(code) ?? 0) + 1)
+  return [...counted].sort(([, a], [, b]) => b - a)[0]?.[0]
+}
+
+function table(noun: string, answers: readonly Answer[]): Evidence {
+  const sorted = answers.toSorted((a, b) => Number(a.code === null) - Number(b.code === null))
+  const shown = sorted.slice(0, MOST_ROWS)
+  return {
+    kind: 'table',
+    name: noun,
+    columns: ['target', 'answer', 'ms', 'code'],
+    rows: shown.map(({ target, said, ms, code }) => [nameOf(target), said, ms, code]),
+    ...(sorted.length > shown.length ? { omitted: sorted.length - shown.length } : {}),
+  }
+}
+
+function timing(answers: readonly Answer[]): Evidence[] {
+  const values = answers.flatMap(({ ms }) => (ms === null ? [] : [ms]))
+  return values.length < 2
+    ? []
+    : [{ kind: 'samples', name: 'time to answer', values: values.slice(0, 1000), unit: 'ms' }]
+}
+
+function quickest(answers: readonly Answer[]): string {
+  const values = answers.flatMap(({ ms }) => (ms === null ? [] : [ms]))
+  if (values.length === 0) return 'without a time'
+  const low = Math.min(...values)
+  const high = Math.max(...values)
+  return low === high ? `${low} ms` : `${low} to ${high} ms`
+}

@@ -1,0 +1,84 @@
+/** The API server by https, without credentials, as any pod would reach it. */
+import { addressOf, endpointTarget, familyName, given, needed, ofFamily } from '../fact.ts'
+import { askHttps, askHttpsRepeatedly, type HttpsOptions, type HttpsResult } from '../probe/http.ts'
+import { judgeEach, judgeRepeated } from '../probe/judge.ts'
+import { attemptsFor } from '../probe/tcp.ts'
+import type { Family, Outcome, Plan, Target } from '../types.ts'
+import { httpsAnswer } from './answers.ts'
+import { families, question } from './question.ts'
+
+/** The path, and the certificate where it could be verified, as two outcomes. */
+export interface HttpsAnswer {
+  readonly targets: readonly Target[]
+  readonly path: Outcome<void>
+  /** Fails with CA_UNKNOWN (inconclusive) when no CA was known to verify against. */
+  readonly certificate: Outcome<void>
+}
+
+/** Unauthenticated callers may read it on most clusters (system:public-info-viewer); 401 and 403 prove the path as well. */
+const PATH = '/livez'
+
+/** Certificates of the API server carry this name; endpoint addresses need not be in them. */
+const SERVER_NAME = 'kubernetes.default.svc'
+
+/** Every backend of the ClusterIP of the service kubernetes is met with certainty (attemptsFor). */
+export const apiOnClusterIP = question('both', families, async (plan, { family }): Promise<HttpsAnswer> => {
+  const { clusterIPs, port } = given(plan.api.service)
+  const has = `the service kubernetes has ${clusterIPs.join(', ') || 'none'}`
+  const address = needed(addressOf(clusterIPs, family), `an ${familyName(family)} ClusterIP`, has)
+  const target: Target = {
+    role: 'the API server by ClusterIP',
+    name: 'kubernetes',
+    address,
+    family,
+    protocol: 'tcp',
+    port,
+  }
+  const results = await askHttpsRepeatedly(target, attemptsFor(backendsOf(plan, family)), https(plan))
+  return {
+    targets: [target],
+    path: judgeRepeated(target, results.map(httpsAnswer)),
+    certificate: certificateOf(results),
+  }
+})
+
+/** Every address of the EndpointSlices of the service kubernetes. */
+export const apiEndpoints = question('both', families, async (plan, { family }): Promise<HttpsAnswer> => {
+  const all = given(plan.api.endpoints)
+  const has = `they are ${all.map(({ address }) => address).join(', ') || 'none'}`
+  const endpoints = needed(ofFamily(all, family), `${familyName(family)} endpoints of the API server`, has)
+  const targets = endpoints.map((endpoint) => endpointTarget('an API server endpoint', endpoint))
+  return askAll(targets, 'API server endpoints', https(plan))
+})
+
+/** The server that the kubeconfig names, with the CA and name that the kubeconfig says. Not by family: it has one name. */
+export async function kubeconfigServer(plan: Plan): Promise<HttpsAnswer> {
+  const { addresses, host, port, serverName, ca, insecure } = given(plan.api.server)
+  const targets = addresses.map((address): Target => {
+    const family: Family = address.includes(':') ? 6 : 4
+    return { role: 'the kubeconfig’s API server', name: host, address, family, protocol: 'tcp', port }
+  })
+  return askAll(targets, 'addresses of the kubeconfig’s API server', { path: PATH, ca, serverName, insecure })
+}
+
+async function askAll(targets: readonly Target[], noun: string, options: HttpsOptions): Promise<HttpsAnswer> {
+  const results = await askHttps(targets, options)
+  return { targets, path: judgeEach(noun, results.map(httpsAnswer)), certificate: certificateOf(results) }
+}
+
+function https(plan: Plan): HttpsOptions {
+  const { ca } = plan.api
+  return { path: PATH, ca: ca.state === 'known' ? ca.value : null, serverName: SERVER_NAME, insecure: false }
+}
+
+function certificateOf(results: readonly HttpsResult[]): Outcome<void> {
+  const unverified = results.find(({ tls }) => tls === 'unverified')
+  if (!unverified) return { ok: true, value: undefined, evidence: [] }
+  const detail = 'the path is proven, but the certificate could not be verified: no CA of the cluster is known'
+  return { ok: false, code: 'CA_UNKNOWN', detail, evidence: [] }
+}
+
+function backendsOf(plan: Plan, family: Family): number {
+  const { endpoints } = plan.api
+  return endpoints.state === 'known' ? ofFamily(endpoints.value, family).length : 1
+}

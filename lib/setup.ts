@@ -1,0 +1,210 @@
+/**
+ * The set-up of a run, once, in the main process: settings, Kubernetes and the container runtime meet here and nowhere else.
+ * It never throws at the user: what cannot be found out is an unknown fact of the plan, with its reason, and only the checks
+ * that need it are inconclusive.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname, networkInterfaces } from 'node:os'
+import type { TestProject } from 'vitest/node'
+import type { ClusterFacts, PodObject } from './kube/index.ts'
+import { missingCapabilities } from './netns/capabilities.ts'
+import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
+import { describePlan, gateOf } from './report/gate.ts'
+import { parseResolvConf } from './resolv.ts'
+import { type LookupOptions, locateSource } from './source.ts'
+import { type ParsedSettings, publicSettings, readSettings, type Settings } from './settings.ts'
+import type { Fact, Obstacle, Plan, ResolvConf, Source } from './types.ts'
+
+type Unknown = Extract<Fact<never>, { state: 'unknown' }>
+
+/** Vitest's globalSetup: provides the plan to every worker, and shows it in a dry run (`vitest list`). */
+export default async function setup(project: TestProject): Promise<void> {
+  const gate = gateOf(project.vitest)
+  const plan = await planOf(readSettings(), { podNamed: gate?.podNamed ?? false, blocked: gate?.blocked })
+  project.provide('plan', plan)
+  gate?.planned(plan)
+  if (!gate?.running) process.stdout.write(`${describePlan(plan)}\n\n`)
+}
+
+interface Circumstances {
+  /** The command line named pod checks: then a missing SRC_POD is no reason to skip them. */
+  readonly podNamed: boolean
+  /** Why nothing may be asked at all. */
+  readonly blocked: Unknown | undefined
+}
+
+async function planOf(parsed: ParsedSettings, circumstances: Circumstances): Promise<Plan> {
+  const { settings } = parsed
+  const blocked = circumstances.blocked ?? unusable(parsed)
+  if (blocked) return withoutFacts(settings, blocked)
+  try {
+    return await readPlan(parsed, circumstances.podNamed)
+  } catch (error) {
+    if (error instanceof NamespaceError) return withoutFacts(settings, unknown(error.code, error.message, error.hint))
+    const reason = `the set-up broke: ${String((error as Error)?.message ?? error).split('\n')[0]}`
+    return withoutFacts(settings, unknown('SETUP_FAILED', reason, 'Please report this with the settings shown.'))
+  }
+}
+
+async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean): Promise<Plan> {
+  if (settings.nodeNetns) await enterNamespace(settings.nodeNetns)
+  const netns = currentNamespace()
+  const addresses = localAddresses()
+  const { readClusterFacts } = await import('./kube/index.ts')
+  const facts = await readClusterFacts(settings, { addresses, hostname: hostname() })
+  const node = facts.node.object.state === 'known' ? facts.node.object.value : null
+  const lookup: LookupOptions = {
+    endpoint: settings.runtimeEndpoint,
+    runtimeVersion: node?.runtimeVersion ?? null,
+    nodeNetns: netns,
+    nodeNetnsPath: settings.nodeNetns,
+  }
+  const source = await readSource(settings, facts, lookup, podNamed)
+  return {
+    ...about(settings),
+    node: {
+      name: facts.node.name,
+      nameFrom: facts.node.nameFrom,
+      netnsPath: settings.nodeNetns,
+      netns,
+      internalIPs: node?.internalIPs ?? [],
+      addressMatches:
+        node && node.internalIPs.length > 0 ? node.internalIPs.some((ip) => addresses.includes(ip)) : null,
+    },
+    api: facts.api,
+    source,
+    destinations: facts.destinations,
+    service: facts.service,
+    dns: facts.dns,
+    external: externalFacts(settings),
+    notes: [...facts.notes, ...sourceNotes(source), ...hints.map(({ text }) => text)],
+    obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
+  }
+}
+
+/** The source pod's namespace: by the API's object where there is one, else by the runtime alone. */
+async function readSource(
+  settings: Settings,
+  facts: ClusterFacts,
+  lookup: LookupOptions,
+  podNamed: boolean,
+): Promise<Fact<Source>> {
+  const pod = facts.source
+  if (pod.state === 'absent') {
+    if (!podNamed) return pod
+    return unknown('SRC_POD_NOT_SET', 'SRC_POD is not set', 'Name the pod to ask from: SRC_POD=namespace/name.')
+  }
+  if (pod.state === 'unknown' && !pod.code.startsWith('API_') && !pod.code.startsWith('KUBE')) return pod
+  const object: PodObject | null = pod.state === 'known' ? pod.value : null
+  const located = await locateSource(settings, object, lookup)
+  // Without the API and without a runtime's answer, both reasons matter; the API's came first.
+  if (located.state !== 'known') return object || pod.state !== 'unknown' ? located : bothReasons(pod, located)
+  const { value } = located
+  return {
+    state: 'known',
+    value: {
+      namespace: value.namespace,
+      name: value.name,
+      uid: object?.uid ?? value.uid,
+      addresses: object && object.addresses.length > 0 ? object.addresses : value.addresses,
+      hostNetwork: value.hostNetwork,
+      netnsPath: value.netnsPath,
+      netns: value.netns,
+      pid: value.pid,
+      foundBy: value.foundBy,
+      dnsPolicy: object?.dnsPolicy ?? null,
+      resolv: readResolvConf(value.pid),
+      workload: object?.workload ? `${object.workload.kind}/${object.workload.name}` : null,
+    },
+  }
+}
+
+function bothReasons(api: Unknown, runtime: Fact<unknown>): Fact<never> {
+  if (runtime.state !== 'unknown') return api
+  return unknown(runtime.code, `${runtime.reason} (and the API could not be asked: ${api.reason})`, runtime.hint)
+}
+
+/** The pod's own resolv.conf, through a process of the pod: reading it needs CAP_SYS_PTRACE. */
+function readResolvConf(pid: number | null): Fact<ResolvConf> {
+  if (pid === null)
+    return unknown('NAMESPACE_GONE', 'no process of the pod is known, so its resolv.conf cannot be read', '')
+  const path = `/proc/${pid}/root/etc/resolv.conf`
+  try {
+    return { state: 'known', value: parseResolvConf(readFileSync(path, 'utf8')) }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    if (code === 'ENOENT') return { state: 'absent', need: 'a resolv.conf in the pod', finding: 'it has none' }
+    const hint = 'Run as root with CAP_SYS_PTRACE.'
+    return unknown('PERMISSION_MISSING', `the pod's resolv.conf may not be read (${code} on ${path})`, hint)
+  }
+}
+
+function externalFacts({ external }: Settings): Plan['external'] {
+  const fact = (address: string | null, family: string): Fact<string> =>
+    address === null
+      ? { state: 'absent', need: `EXTERNAL_IP with an ${family} address`, finding: 'not set' }
+      : { state: 'known', value: address }
+  return { ipv4: fact(external.ipv4, 'IPv4'), ipv6: fact(external.ipv6, 'IPv6') }
+}
+
+/** All problems of the settings at once, and a platform that has no namespaces. */
+function unusable({ problems }: ParsedSettings): Unknown | undefined {
+  if (process.platform !== 'linux') {
+    return unknown(
+      'NOT_LINUX',
+      `network namespaces are Linux's, this is ${process.platform}`,
+      'Run on the node, or as a Job.',
+    )
+  }
+  if (problems.length === 0) return undefined
+  const said = problems.map(({ variable, value, problem }) => `${variable}=${value}: ${problem}`)
+  return unknown('SETTINGS_INVALID', said.join('; '), problems.map(({ next }) => next).join(' '))
+}
+
+function withoutFacts(settings: Settings, why: Unknown): Plan {
+  return {
+    ...about(settings),
+    node: {
+      name: settings.nodeName ?? hostname(),
+      nameFrom: settings.nodeName ? 'setting' : 'hostname',
+      netnsPath: null,
+      netns: process.platform === 'linux' ? currentNamespace() : '',
+      internalIPs: [],
+      addressMatches: null,
+    },
+    api: { server: why, livez: why, readyz: why, service: why, endpoints: why, ca: why, cluster: why },
+    source: why,
+    destinations: { named: why, 'other-node': why, 'same-node': why },
+    service: why,
+    dns: why,
+    external: { ipv4: why, ipv6: why },
+    notes: [],
+    // said for the node as well: nothing may be sent from there either
+    obstacles: [{ place: 'node', code: why.code, reason: why.reason, hint: why.hint }],
+    unusable: why,
+  }
+}
+
+function about(settings: Settings): Pick<Plan, 'runId' | 'probes' | 'strict' | 'settings' | 'unusable'> {
+  const { probes, strict } = settings
+  return { runId: randomUUID(), probes, strict, settings: publicSettings(settings), unusable: null }
+}
+
+function lacks(capability: string, what: string): Obstacle {
+  const reason = `this process lacks ${capability}, needed for ${what}`
+  return { place: 'node', code: 'PERMISSION_MISSING', reason, hint: `Run as root with ${capability}.` }
+}
+
+function sourceNotes(source: Fact<Source>): string[] {
+  if (source.state !== 'known') return []
+  const { namespace, name, foundBy, hostNetwork } = source.value
+  const asked = `source pod ${namespace}/${name}: namespace found by ${foundBy}`
+  return hostNetwork ? [asked, 'the source pod uses the host network: its checks run from the node'] : [asked]
+}
+
+function localAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])
+}
+
+const unknown = (code: string, reason: string, hint: string): Unknown => ({ state: 'unknown', code, reason, hint })
