@@ -51,7 +51,10 @@ export function parseAnswer(message: Uint8Array, id: number, question: DnsQuesti
   if (bytes.readUInt16BE(0) !== id) return { kind: 'foreign', why: 'the id is not that of the query' }
   const truncated = (bytes.readUInt8(2) & TC) !== 0
   try {
-    return readDecoded(decode(bytes), question, truncated)
+    const packet = decode(bytes)
+    // The library reads past the end of a record's data without a word.
+    if (decode.bytes > bytes.length) throw new RangeError('it ends in the middle of a record')
+    return readDecoded(packet, question, truncated)
   } catch (error) {
     // A server may cut a truncated message anywhere (RFC 2181 section 9): only the flag counts then.
     if (truncated) return answer('NOERROR', 'nodata', [], [], true)
