@@ -60,7 +60,7 @@ const FAILURES = {
   ),
   TLS_CERT_EXPIRED: fail(
     'The server answers, but its certificate has expired.',
-    "kubeadm: `kubeadm certs check-expiration`, then `kubeadm certs renew all` and restart the control plane pods. Other distributions: restart the server, it renews on start. Check this machine's clock too: `date -u`.",
+    "On kubeadm: `kubeadm certs check-expiration`, then `kubeadm certs renew all` and restart the control plane pods. Other distributions: restart the server, it renews on start. Check this machine's clock too: `date -u`.",
   ),
   TLS_CERT_NOT_YET_VALID: fail(
     'The server answers, but its certificate is not valid yet: nearly always a wrong clock on one side.',
@@ -244,6 +244,10 @@ const NOT_LOOKED = {
     'The API says that the pod runs here, but the runtime of this node does not know it.',
     "Check that this is the node that is meant (NODE_NAME) and that CONTAINER_RUNTIME_ENDPOINT is kubelet's runtime: `crictl pods`.",
   ),
+  SERVICE_NOT_FOUND: inconclusive(
+    'No Service of that name is known.',
+    'See which there are: `kubectl get services -A`; then set DST_SVC=<namespace>/<name>.',
+  ),
   RUNTIME_UNAVAILABLE: inconclusive(
     "No container runtime could be asked for the pod's network namespace.",
     'Check that it runs (`systemctl status containerd crio`), mount its socket when in a container, or name it: CONTAINER_RUNTIME_ENDPOINT=unix:///run/containerd/containerd.sock.',
@@ -275,6 +279,10 @@ const NOT_LOOKED = {
   NAMESPACE_CHANGED: inconclusive(
     'The process was not in the network namespace that the question is about, so nothing was sent.',
     'Run again. If the pod was restarted meanwhile that is the reason; otherwise report it.',
+  ),
+  UDP_SILENT: inconclusive(
+    'Nothing came back over UDP; most UDP services say nothing to strangers, so this proves nothing.',
+    "Ask the service in its own protocol from the pod, or watch whether the datagram arrives: `tcpdump -ni any udp port <port>` on the target's node.",
   ),
   PROBE_INCONCLUSIVE: inconclusive(
     'The probe itself could not tell: its measurements contradict each other or this machine got in their way.',

@@ -40,10 +40,17 @@ export function inOrder(results: readonly Result[]): Result[] {
 export const baseName = (file: string): string =>
   file.replace(/^.*[/\\]/, '').replace(/\.(?:test|spec)\.[cm]?[jt]sx?$/, '') || 'unknown'
 
+/** Three renderers show the same report: it is made ready once. */
+const ready = new WeakMap<Report, Report>()
+
 /** A report as every renderer shows it: foreign text harmless, results in order, and an unfinished run never green. */
 export function settled(report: Report): Report {
+  const known = ready.get(report)
+  if (known) return known
   const clean = presentable(report)
-  return { ...clean, results: inOrder(clean.results), ...verdictOf(clean.results, runProblems(clean)) }
+  const shown = { ...clean, results: inOrder(clean.results), ...verdictOf(clean.results, runProblems(clean)) }
+  ready.set(report, shown)
+  return shown
 }
 
 /** What broke around the checks, with the two that follow from the report itself: unfinished, and nothing asked. */

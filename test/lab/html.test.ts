@@ -1,0 +1,181 @@
+/**
+ * The reports in a real browser, which is also the XML parser. Chromium runs in a network namespace without any link,
+ * so that nothing can leave this machine; NO_BROWSER=1 leaves these tests out.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { enterNamespace } from '../../lib/netns/index.ts'
+import { pathsOf, writeReports } from '../../lib/report/files.ts'
+import { toHtml } from '../../lib/report/html.ts'
+import { toJUnit } from '../../lib/report/junit.ts'
+import { verdictOf } from '../../lib/report/model.ts'
+import type { Report } from '../../lib/types.ts'
+import { ip, netnsPath } from '../bed/namespace.ts'
+import { everything, HOSTILE, report, result } from '../unit/report/sample.ts'
+
+const { NO_BROWSER } = process.env
+const CHROMIUM = '/usr/bin/chromium'
+const QUIET =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+const dir = mkdtempSync(join(tmpdir(), 'rp-html-'))
+let browser: Browser
+
+const normal = report(everything, verdictOf(everything, []))
+const hostile = report(
+  [
+    result('checks/pod/x.test.ts', HOSTILE, {
+      verdict: 'fail',
+      code: HOSTILE,
+      seen: HOSTILE,
+      hint: HOSTILE,
+      evidence: [{ kind: 'scalar', name: HOSTILE, value: HOSTILE }],
+    }),
+    result('checks/pod/y.test.ts', 'y', { verdict: 'not-applicable', seen: HOSTILE }),
+    result('checks/pod/z.test.ts', 'z', { verdict: 'inconclusive', code: 'TIMED_OUT', seen: HOSTILE }),
+  ],
+  { node: HOSTILE, notes: [HOSTILE], errors: [{ code: HOSTILE, message: HOSTILE, file: HOSTILE }] },
+)
+
+describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
+  beforeAll(async () => {
+    if (!existsSync(CHROMIUM)) {
+      throw new Error(`${CHROMIUM} is missing: apt-get install -y chromium (or leave these tests out: NO_BROWSER=1)`)
+    }
+    ip('netns add rp-browser')
+    await enterNamespace(netnsPath('rp-browser'))
+    // it lives on with this process, and ends with it
+    ip('netns del rp-browser')
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET.split(' ') })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  describe.each([
+    ['every verdict', normal],
+    ['hostile names', hostile],
+  ])('%s', (_, shown) => {
+    test('the page loads from its file without scripts, requests or messages', async () => {
+      const { page, heard } = await open(shown)
+      expect(await page.locator('h1').textContent()).toContain('Failed')
+      expect(heard).toEqual([])
+      expect(await page.locator('script').count()).toBe(0)
+      await page.close()
+    })
+
+    test('page and JUnit are well-formed', async () => {
+      const page = await browser.newPage()
+      for (const text of [toHtml(shown), toJUnit(shown)]) {
+        expect(await page.evaluate(xmlError(text))).toBeNull()
+      }
+      await page.close()
+    })
+
+    test.each([320, 390, 1200])('nothing sticks out at %i pixels', async (width) => {
+      const { page } = await open(shown, width)
+      await page.evaluate(UNFOLD)
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      await page.close()
+    })
+
+    test.each(['light', 'dark'] as const)('text has contrast in %s', async (scheme) => {
+      const { page } = await open(shown, 1200, scheme)
+      await page.evaluate(UNFOLD)
+      // 4.5 is level AA of WCAG 2.1, success criterion 1.4.3
+      expect(await page.evaluate(LOWEST_CONTRAST)).toBeGreaterThan(4.5)
+      await page.close()
+    })
+  })
+
+  test('the verdict and the first cause with its remedy are on the first screen', async () => {
+    const { page } = await open(normal)
+    for (const text of ['Failed', 'PATH_MTU_BLACK_HOLE', 'Do this']) {
+      const box = await page.getByText(text).first().boundingBox()
+      expect(box && box.y + box.height).toBeLessThan(800)
+    }
+    await page.close()
+  })
+
+  test('the link of a failed check opens its evidence', async () => {
+    const { page } = await open(normal)
+    const evidence = page.getByText('largest that arrived')
+    expect(await evidence.isVisible()).toBe(false)
+    await page.getByRole('link', { name: 'full-size packets over IPv4' }).click()
+    expect(await evidence.isVisible()).toBe(true)
+    await page.close()
+  })
+
+  test('paper shows the folded evidence too', async () => {
+    const { page } = await open(normal)
+    await page.emulateMedia({ media: 'print' })
+    expect(await page.getByText('largest that arrived').isVisible()).toBe(true)
+    await page.close()
+  })
+
+  test('JUnit as an XML parser sees it', async () => {
+    const page = await browser.newPage()
+    const cases = await page.evaluate<{ verdict?: string; message?: string; text?: string }[]>(
+      readCases(toJUnit(hostile)),
+    )
+    expect(cases.map(({ verdict }) => verdict)).toEqual(['failure', 'skipped', 'error', undefined, 'error'])
+    expect(cases[0]?.text).toContain('<script>alert(1)</script> <skipped/>')
+    expect(cases[1]?.message).toContain('"quo\'ted"')
+    await page.close()
+  })
+})
+
+/** The page from its file in a window, scripts off, with everything that it asks for or complains about. */
+async function open(shown: Report, width = 1200, colorScheme: 'light' | 'dark' = 'light') {
+  writeReports(dir, shown)
+  const url = `file://${pathsOf(dir, shown.node)[1]}`
+  const context = await browser.newContext({ javaScriptEnabled: false, viewport: { width, height: 800 }, colorScheme })
+  const page: Page = await context.newPage()
+  const heard: string[] = []
+  page.on('console', (message) => heard.push(message.text()))
+  page.on('pageerror', (error) => heard.push(error.message))
+  page.on('dialog', (dialog) => heard.push(dialog.message()))
+  page.on('request', (request) => request.url() === url || request.url() === 'data:,' || heard.push(request.url()))
+  await page.goto(url)
+  return { page, heard }
+}
+
+// What follows is JavaScript for the browser.
+
+const UNFOLD = "document.querySelectorAll('details').forEach((fold) => { fold.open = true })"
+
+/** What the XML parser says about a text: null when it is well-formed. */
+const xmlError = (text: string): string =>
+  `new DOMParser().parseFromString(${JSON.stringify(text)}, 'application/xml').querySelector('parsererror')?.textContent ?? null`
+
+/** Verdict element, message and text of every case. */
+const readCases = (text: string): string => `
+  [...new DOMParser().parseFromString(${JSON.stringify(text)}, 'application/xml').querySelectorAll('testcase')].map((item) => {
+    const verdict = item.querySelector('failure, error, skipped')
+    return { verdict: verdict?.tagName, message: verdict?.getAttribute('message'), text: verdict?.textContent }
+  })`
+
+/** The lowest contrast ratio (WCAG 2.1) of any element that holds text itself. */
+const LOWEST_CONTRAST = `(() => {
+  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number)
+  const luminance = (colour) => {
+    const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)
+    const [red, green, blue] = channels(colour).map(linear)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const backOf = (element) => {
+    if (!element) return 'rgb(255, 255, 255)'
+    const colour = getComputedStyle(element).backgroundColor
+    return channels(colour)[3] === 0 ? backOf(element.parentElement) : colour
+  }
+  const ratios = [...document.querySelectorAll('body *')]
+    .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .map((element) => {
+      const [a, b] = [luminance(getComputedStyle(element).color), luminance(backOf(element))]
+      return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    })
+  return Math.min(...ratios)
+})()`
