@@ -115,6 +115,6 @@ function takeId(): number {
 /** Canonical text without zone (fe80::1%eth0 -> fe80::1): what a reply's source and a quoted destination look like. */
 export function canonicalAddress(address: string): string {
   if (!address.includes(':')) return address
-  const zone = address.indexOf('%')
-  return ipaddr.IPv6.parse(zone < 0 ? address : address.slice(0, zone)).toRFC5952String()
+  const [bare = ''] = address.split('%')
+  return ipaddr.IPv6.isValid(bare) ? ipaddr.IPv6.parse(bare).toRFC5952String() : address
 }

@@ -7,6 +7,7 @@
  * from overflowing the receive buffer, which would look like loss or like a low path MTU.
  */
 import { createRequire } from 'node:module'
+import { isIP } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { currentNamespace } from '../netns/index.ts'
 import { decodeIcmpv4, decodeIcmpv6, type IcmpMessage } from '../packet/icmp.ts'
@@ -124,6 +125,7 @@ function openShared(family: Family, namespace: string): Shared {
   configure(socket.wrap, family)
   return {
     channel: channelOf(
+      family,
       socket,
       () => alive,
       () => {
@@ -135,9 +137,11 @@ function openShared(family: Family, namespace: string): Shared {
   }
 }
 
-function channelOf(socket: RawSocket, alive: () => boolean, end: () => void): IcmpChannel {
+function channelOf(family: Family, socket: RawSocket, alive: () => boolean, end: () => void): IcmpChannel {
   return {
     send(message, address) {
+      // libuv makes "::" or "0.0.0.0", the loopback, of what it cannot parse: that would measure this machine.
+      if (isIP(address) !== family) throw new Error(`"${address}" is not an IPv${family} address`)
       if (!alive()) return 'EBADF'
       try {
         socket.wrap.send(message, 0, message.length, address, () => {})

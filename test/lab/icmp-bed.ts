@@ -46,6 +46,8 @@ export function makeChain(prefix: string): Chain {
   address(r, 'rb', '203.0.113.1', '2001:db8:b::1')
   address(b, 'eth0', B[4], B[6])
   inNamespace(r, 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
+  // One test's errors must not use up the next one's (RFC 1812 4.3.2.8).
+  inNamespace(r, 'sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0', 'net.ipv6.icmp.ratelimit=0')
   ip(`-n ${a} route add default via ${R[4]}`)
   ip(`-n ${a} -6 route add default via ${R[6]}`)
   ip(`-n ${b} route add default via 203.0.113.1`)

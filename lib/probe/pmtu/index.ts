@@ -16,22 +16,24 @@ export interface PathMtuOptions {
   readonly promised: number
   /** MTU of the link that the packets leave by. */
   readonly linkMtu: number
-  /** After this an undecided measurement is inconclusive; default 6000. */
+  /** After this an undecided measurement is inconclusive; default 8000. */
   readonly budgetMs?: number
 }
 
 const CONTROL_INTERVAL_MS = 100
 const CONTROL_TRIES = 12
-/** So often the kernel must refuse the control echo before that is the answer (a rule may drop at random). */
+/** So often the control echo must meet an error before that is the answer (a rule may drop at random). */
 const FEWEST_TRIES = 3
 /** How long the last control echo is waited for. */
 const CONTROL_PATIENCE_MS = 1000
-/** Between two sends of a round; doubled whenever loss was taken for a boundary (shallow queue, policing). */
+/** Between two sends of a round; longer once loss was taken for a boundary (shallow queue, policing). */
 const PACE_MS = 1
 const SLOWEST_PACE_MS = 16
 const CONFIRM_PACE_MS = 4
 const QUIET_MS = 60
 const CONFIRM_QUIET_MS = 150
+/** With a smaller share of replies the path may be dropping because of the pace. */
+const CALM_SHARE = 0.75
 const SLACK_MS = 20
 const BUFFER_FULL_MS = 5
 
@@ -65,7 +67,7 @@ export async function pathMtu(target: Target, options: PathMtuOptions): Promise<
   if (!opening.ok) {
     return finish(null, { kind: 'local', from: null, text: `${opening.detail}. ${opening.hint}`, code: opening.code })
   }
-  const deadline = started + (options.budgetMs ?? 6000)
+  const deadline = started + (options.budgetMs ?? 8000)
   const run: Run = { echoes: opening.echoes, ledger, target, question, deadline, paceMs: PACE_MS }
   try {
     return finish(await measure(run), ledger.error())
@@ -85,12 +87,24 @@ async function measure(run: Run): Promise<Step | null> {
       const copies = Array.from({ length: step.copies }, () => step.sizes)
       await ask(run, copies.flat(), run.paceMs, QUIET_MS)
     } else {
-      const turns = Array.from({ length: step.times }, () => [step.lost, step.passes])
-      await ask(run, turns.flat(), CONFIRM_PACE_MS, CONFIRM_QUIET_MS)
-      // What looked lost in a burst passes when asked calmly: go on more slowly.
-      if (boundaryNow(run).lo >= step.lost) run.paceMs = Math.min(SLOWEST_PACE_MS, run.paceMs * 4)
+      await confirm(run, step)
     }
   }
+}
+
+/**
+ * Asks the two sizes at the boundary in turns. When the upper one passes after all, a burst was taken for a boundary: what
+ * was silent above it is forgotten and asked again more slowly.
+ */
+async function confirm(run: Run, step: Extract<Step, { kind: 'confirm' }>): Promise<void> {
+  const before = run.ledger.replies(step.passes)
+  const turns = Array.from({ length: step.times }, () => [step.lost, step.passes])
+  await ask(run, turns.flat(), Math.max(CONFIRM_PACE_MS, run.paceMs), CONFIRM_QUIET_MS)
+  const lossy = run.ledger.replies(step.passes) - before < step.times * CALM_SHARE
+  const disproved = boundaryNow(run).lo >= step.lost
+  if (run.paceMs >= SLOWEST_PACE_MS || !(lossy || disproved)) return
+  run.paceMs = lossy ? SLOWEST_PACE_MS : Math.min(SLOWEST_PACE_MS, run.paceMs * 4)
+  if (disproved) run.ledger.forgetSilence(boundaryNow(run).lo)
 }
 
 const boundaryNow = (run: Run): Boundary => boundaryOf(run.ledger.facts(), run.question)
@@ -104,7 +118,10 @@ async function contact(run: Run): Promise<boolean> {
   await ask(run, [control, promised, promised], 0, CONTROL_INTERVAL_MS)
   for (let tries = 1; !answered(run); tries++) {
     if (tries === CONTROL_TRIES || performance.now() > run.deadline) return false
-    if (run.ledger.error()?.kind === 'local' && tries >= FEWEST_TRIES) return false
+    if (run.ledger.error() !== null) {
+      if (tries >= FEWEST_TRIES) return false
+      await sleep(CONTROL_INTERVAL_MS)
+    }
     await ask(run, [control], 0, tries === CONTROL_TRIES - 1 ? CONTROL_PATIENCE_MS : CONTROL_INTERVAL_MS)
     // The path is slow: the promised size may be under way as long as the control echo was.
     if (answered(run)) await ask(run, [promised, promised], run.paceMs, QUIET_MS)

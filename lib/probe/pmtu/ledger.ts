@@ -15,8 +15,12 @@ export interface Ledger {
   noteSent(size: number): void
   noteRefused(size: number, errno: string): void
   noteAnswer(size: number, answer: EchoAnswer): void
+  /** Takes back that sizes above `size` were asked in vain; what answered or was called too big stays. */
+  forgetSilence(size: number): void
   facts(): readonly SizeFacts[]
   sent(): number
+  /** Replies that one size has had. */
+  replies(size: number): number
   /** Longest round trip in ms; null before the first reply. */
   slowestMs(): number | null
   /** The last error that says nothing about sizes; null when there was none. */
@@ -59,8 +63,12 @@ export function newLedger(): Ledger {
         error = remoteError(answer.from, answer.error)
       }
     },
+    forgetSilence(size) {
+      for (const each of entries.values()) if (each.size > size && each.replies === 0) each.sent = 0
+    },
     facts: () => [...entries.values()],
     sent: () => sent,
+    replies: (size) => entries.get(size)?.replies ?? 0,
     slowestMs: () => slowest,
     error: () => error,
   }

@@ -71,7 +71,7 @@ export function nextStep(facts: readonly SizeFacts[], question: Question): Step 
 export function boundaryOf(facts: readonly SizeFacts[], question: Question): Boundary {
   const lo = Math.max(question.control, ...facts.filter((fact) => fact.replies > 0).map((fact) => fact.size))
   if (lo >= question.promised) return { lo: question.promised, hi: null }
-  const dead = facts.filter((fact) => fact.size > lo && (fact.sent > 0 || fact.refused)).map((fact) => fact.size)
+  const dead = facts.filter((fact) => fact.size > lo && (fact.sent > 0 || provenDead(fact))).map((fact) => fact.size)
   return { lo, hi: Math.min(question.promised, ...dead) }
 }
 
@@ -93,7 +93,7 @@ function roundSizes(question: Question, lo: number, hi: number): number[] {
 function confirmStep(facts: readonly SizeFacts[], lo: number, hi: number): Step {
   const below = factsOf(facts, lo)
   const silent = factsOf(facts, hi)?.sent ?? 0
-  const lossBound = upperBound((below?.sent ?? 0) - (below?.replies ?? 0), below?.sent ?? 0)
+  const lossBound = upperBound(...lossOf(below === undefined ? [] : [below]))
   const enough = silent >= FEWEST_CONFIRMATIONS && lossBound ** silent <= MISTAKE
   // A router that limits its errors stays silent about hi, yet has named lo.
   if (enough) return { kind: 'found', boundary: { lo, hi }, by: signalNames(facts, lo) ? 'signal' : 'silence' }
@@ -110,10 +110,15 @@ function copiesFor(facts: readonly SizeFacts[], lo: number): number {
 
 /** Share of lost probes among the sizes that are known to pass, 0 to 1. */
 export function lossBelow(facts: readonly SizeFacts[], lo: number): number {
-  const passable = facts.filter((fact) => fact.size <= lo)
-  const sent = passable.reduce((sum, fact) => sum + fact.sent, 0)
-  const replies = passable.reduce((sum, fact) => sum + fact.replies, 0)
-  return sent === 0 ? 0 : (sent - replies) / sent
+  const [lost, sent] = lossOf(facts.filter((fact) => fact.size <= lo))
+  return sent === 0 ? 0 : lost / sent
+}
+
+/** Lost and sent. A late answer to what was forgotten counts as sent again. */
+function lossOf(facts: readonly SizeFacts[]): [number, number] {
+  const replies = facts.reduce((sum, fact) => sum + fact.replies, 0)
+  const sent = facts.reduce((sum, fact) => sum + Math.max(fact.sent, fact.replies), 0)
+  return [sent - replies, sent]
 }
 
 /** Upper end of the Wilson score interval: what the rate may be, given `hits` of `trials`. */
