@@ -40,12 +40,13 @@ export interface CriSandboxStatus {
  * Connects to the runtime at `path` and asks its version.
  * Rejects with RuntimeError: RUNTIME_UNAVAILABLE (no socket, refused, silent, not CRI) or PERMISSION_MISSING.
  */
-export async function connectCri(path: string, timeoutMs: number): Promise<Runtime> {
+export async function connectCri(path: string, timeoutMs: number): Promise<Runtime & { overDocker: boolean }> {
   await reach(path, timeoutMs)
   const { call, close } = await client(path, timeoutMs)
   try {
     const version = await call<VersionResponse>('Version', {})
     return {
+      overDocker: version.runtime_name === 'docker',
       title: `CRI ${version.runtime_name} ${version.runtime_version.replace(/^v/, '')} at ${path}`,
       sandboxes: async () => (await call<{ items: CriSandbox[] }>('ListPodSandbox', {})).items.flatMap(toSandbox),
       details: async ({ id }) =>
@@ -185,6 +186,7 @@ function failed(path: string, timeoutMs: number, method: string, cause: { code: 
         'RUNTIME_UNAVAILABLE',
         `${path} answers gRPC but not the Container Runtime Interface runtime.v1: ${cause.details}`,
         "containerd: its CRI plug-in is off (`disabled_plugins` in config.toml) or it is older than 1.6. Name the kubelet's runtime: CONTAINER_RUNTIME_ENDPOINT.",
+        'foreign',
       )
     case 13:
     case 14:
@@ -192,6 +194,7 @@ function failed(path: string, timeoutMs: number, method: string, cause: { code: 
         'RUNTIME_UNAVAILABLE',
         `what listens at ${path} is no container runtime: it does not speak gRPC (${cause.details})`,
         'Name the socket of the runtime that the kubelet uses (its --container-runtime-endpoint): CONTAINER_RUNTIME_ENDPOINT=unix:///path.',
+        'foreign',
       )
     default:
       return new RuntimeError(

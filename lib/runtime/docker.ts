@@ -129,4 +129,5 @@ const notDocker = (path: string, why: string): RuntimeError =>
     'RUNTIME_UNAVAILABLE',
     `what listens at ${path} does not speak the Docker API (${why})`,
     'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.',
+    'foreign',
   )

@@ -3,14 +3,12 @@
  * Nothing here enters a namespace, and nothing is changed: runtimes are only asked.
  */
 import type { Fact } from '../types.ts'
-import { connectCri } from './cri.ts'
-import { connectDocker } from './docker.ts'
+import { connect, endpoints } from './connect.ts'
 import { nodeNamespace, sandboxNamespace } from './namespace.ts'
 import { describe, pickSandbox, readyPods } from './pick.ts'
 import { viewNamespace } from './process.ts'
 import { looksSandboxed, sandboxed, saysSandboxed } from './sandboxed.ts'
 import { scanForPod } from './scan.ts'
-import { endpointPath, existingSockets, usualSockets } from './sockets.ts'
 import {
   type LocatedPod,
   type LocatedPodSummary,
@@ -21,28 +19,27 @@ import {
   type Sandbox,
   type SandboxDetails,
   toUnknown,
+  type Unknown,
   unknown,
 } from './types.ts'
 
 export type { LocatedPod, LocatedPodSummary, LookupOptions, PodQuery } from './types.ts'
 
-type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 type Visit<T> = (runtime: Runtime) => Promise<Fact<T>>
 
 const PROC = '/proc'
-const TIMEOUT_MS = 5000
 
 /**
  * The pods with a ready sandbox on this node, by namespace and name, of the first runtime that has any.
  * Unknown with RUNTIME_UNAVAILABLE or PERMISSION_MISSING when none can be asked.
  */
 export async function listPods(options: LookupOptions): Promise<Fact<LocatedPodSummary[]>> {
-  const { known, misses, failures } = await eachRuntime<LocatedPodSummary[]>(options, async (runtime) => {
+  const { settled, misses, failures } = await eachRuntime<LocatedPodSummary[]>(options, async (runtime) => {
     const pods = readyPods(await runtime.sandboxes())
     return pods.length > 0 ? { state: 'known', value: pods } : unknown('POD_NOT_ON_NODE', '', '')
   })
-  if (known !== null) return known
-  return misses.length > 0 && failures.length === 0 ? { state: 'known', value: [] } : noRuntime(failures)
+  if (settled !== null) return settled
+  return misses.length > 0 && !failures.some(isBroken) ? { state: 'known', value: [] } : noRuntime(failures)
 }
 
 /**
@@ -55,9 +52,9 @@ export async function locatePod(query: PodQuery, options: LookupOptions): Promis
     const sandbox = pickSandbox(await runtime.sandboxes(), query)
     return sandbox.state === 'known' ? locate(runtime, sandbox.value, query, options) : sandbox
   })
-  if (found.known !== null) return found.known
+  if (found.settled !== null) return found.settled
   const miss = found.misses.find(({ code }) => code !== 'POD_NOT_ON_NODE') ?? found.misses[0]
-  if (miss !== undefined && found.failures.length === 0) return miss
+  if (miss !== undefined && !found.failures.some(isBroken)) return miss
   if (options.endpoint !== null) return noRuntime(found.failures)
   const scanned = scan(query, options)
   return scanned.state === 'known' || found.failures.length === 0 ? scanned : noRuntime(found.failures)
@@ -65,59 +62,38 @@ export async function locatePod(query: PodQuery, options: LookupOptions): Promis
 
 interface Visited<T> {
   /** What ends the search: a value, or a reason that no other runtime can mend. */
-  readonly known: Fact<T> | null
+  readonly settled: Fact<T> | null
   /** Runtimes that answered and do not run the pod. */
   readonly misses: readonly Unknown[]
   /** Sockets that exist but could not be asked. */
-  readonly failures: readonly Unknown[]
+  readonly failures: readonly RuntimeError[]
 }
 
 async function eachRuntime<T>(options: LookupOptions, visit: Visit<T>): Promise<Visited<T>> {
   const misses: Unknown[] = []
-  const failures: Unknown[] = []
-  for (const path of candidates(options)) {
+  const failures: RuntimeError[] = []
+  for (const endpoint of endpoints(options)) {
     let runtime: Runtime | null = null
     try {
-      runtime = await connect(path, options.timeoutMs ?? TIMEOUT_MS)
+      runtime = await connect(endpoint, options)
       const fact = await visit(runtime)
       const elsewhere = fact.state === 'unknown' && ['POD_NOT_ON_NODE', 'POD_NOT_RUNNING'].includes(fact.code)
-      if (!elsewhere) return { known: fact, misses, failures }
+      if (!elsewhere) return { settled: fact, misses, failures }
       misses.push(fact)
     } catch (error) {
-      const fact = toUnknown(error)
+      if (!(error instanceof RuntimeError)) throw error
       // once a runtime was reached, what goes wrong with the pod itself is the answer
-      if (runtime !== null && fact.code !== 'RUNTIME_UNAVAILABLE') return { known: fact, misses, failures }
-      failures.push(fact)
+      if (runtime !== null && error.code !== 'RUNTIME_UNAVAILABLE')
+        return { settled: toUnknown(error), misses, failures }
+      failures.push(error)
     } finally {
       runtime?.close()
     }
   }
-  return { known: null, misses, failures }
+  return { settled: null, misses, failures }
 }
 
-function candidates({ endpoint, sockets, runtimeVersion, procRoot }: LookupOptions): string[] {
-  if (endpoint !== null) return [endpoint]
-  return existingSockets(sockets ?? usualSockets(runtimeVersion, procRoot ?? PROC))
-}
-
-/** Docker where the socket bears its name; elsewhere CRI, then Docker, since a socket may have any name. */
-async function connect(endpoint: string, timeoutMs: number): Promise<Runtime> {
-  const path = endpointPath(endpoint)
-  if (path === null) {
-    throw new RuntimeError(
-      'RUNTIME_UNAVAILABLE',
-      `${endpoint} is no unix socket`,
-      'Write CONTAINER_RUNTIME_ENDPOINT as unix:///run/containerd/containerd.sock or as a path.',
-    )
-  }
-  if (/(^|\/)docker\.sock$/.test(path)) return connectDocker(path, timeoutMs)
-  try {
-    return await connectCri(path, timeoutMs)
-  } catch (error) {
-    if (!(error instanceof RuntimeError) || !error.message.includes('does not speak gRPC')) throw error
-    return await connectDocker(path, timeoutMs).catch(() => Promise.reject(error))
-  }
-}
+const isBroken = ({ trouble }: RuntimeError): boolean => trouble === 'broken'
 
 async function locate(
   runtime: Runtime,
@@ -192,8 +168,8 @@ function scan(query: PodQuery, { procRoot = PROC, nodeNetns, nodeNetnsPath }: Lo
 const firstOf = (...lists: readonly (readonly string[])[]): readonly string[] =>
   lists.find((list) => list.length > 0) ?? []
 
-function noRuntime(failures: readonly Unknown[]): Unknown {
-  const [first] = failures
+function noRuntime(failures: readonly RuntimeError[]): Unknown {
+  const [first, ...others] = failures
   if (first === undefined) {
     return unknown(
       'RUNTIME_UNAVAILABLE',
@@ -201,7 +177,6 @@ function noRuntime(failures: readonly Unknown[]): Unknown {
       "Name the kubelet's runtime: CONTAINER_RUNTIME_ENDPOINT=unix:///path. In a container, mount its socket.",
     )
   }
-  if (failures.length === 1) return first
-  const code = failures.every((failure) => failure.code === first.code) ? first.code : 'RUNTIME_UNAVAILABLE'
-  return unknown(code, failures.map(({ reason }) => reason).join('; '), first.hint)
+  const code = others.every((other) => other.code === first.code) ? first.code : 'RUNTIME_UNAVAILABLE'
+  return unknown(code, failures.map(({ message }) => message).join('; '), first.hint)
 }

@@ -1,5 +1,5 @@
 /** From what a runtime says to a network namespace that is proven to be the pod's. */
-import { podUid } from './cgroup.ts'
+import { podUids } from './cgroup.ts'
 import { namespaceInode, readProc, share, viewNamespace } from './process.ts'
 import { RuntimeError, type SandboxDetails } from './types.ts'
 
@@ -80,8 +80,9 @@ function processNamespace(pid: number, pinned: Found | null, details: SandboxDet
   const cgroup = readProc(`${where.procRoot}/${pid}/cgroup`)
   if (cgroup === null) throw wrongProcess(pid, 'is not there', where)
   const found = { path, inode: namespaceInode(path), pid }
-  const uid = podUid(cgroup)
-  if (uid !== null && uid !== where.uid) throw wrongProcess(pid, `belongs to the pod with uid ${uid}`, where)
+  const uids = podUids(cgroup)
+  if (uids.length > 0 && !uids.includes(where.uid))
+    throw wrongProcess(pid, `belongs to the pod with uid ${uids[0]}`, where)
   if (pinned !== null) {
     if (pinned.inode !== found.inode) throw wrongProcess(pid, `is not in the namespace ${pinned.path}`, where)
     return { ...pinned, pid }

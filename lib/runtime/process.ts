@@ -17,7 +17,7 @@ export function namespaceInode(path: string): string {
     const inode = namespaceAt(path)
     if (statfsSync(path).type === NSFS_MAGIC) return inode
   } catch (error) {
-    if (error instanceof NamespaceError) throw new RuntimeError(error.code, error.message, error.hint, { cause: error })
+    if (error instanceof NamespaceError) throw new RuntimeError(error.code, error.message, error.hint)
     throw error
   }
   throw new RuntimeError(
@@ -69,3 +69,7 @@ export const share = (a: readonly string[], b: readonly string[]): boolean => {
   const set = new Set(a.map(canonical))
   return b.some((address) => set.has(canonical(address)))
 }
+
+/** Whether a Docker daemon runs on the node. */
+export const dockerRuns = (procRoot: string): boolean =>
+  processIds(procRoot).some((pid) => readProc(`${procRoot}/${pid}/comm`) === 'dockerd\n')

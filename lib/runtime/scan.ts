@@ -3,14 +3,14 @@
  * Where the uid says nothing (static pods, or none is known) the addresses of the process's namespace decide.
  */
 import type { Fact } from '../types.ts'
-import { isMonitor, podUid } from './cgroup.ts'
+import { isMonitor, podUids } from './cgroup.ts'
 import { namespaceInode, processIds, readProc, share, viewNamespace } from './process.ts'
 import { type PodQuery, RuntimeError, toUnknown, unknown } from './types.ts'
 
 /** One process of a pod, in the order of their start. */
 interface Member {
   readonly pid: number
-  readonly uid: string
+  readonly uids: readonly string[]
 }
 
 export interface Scanned {
@@ -42,7 +42,7 @@ export function scanForPod(query: PodQuery, pod: string, procRoot: string, nodeN
     return unknown('RUNTIME_UNAVAILABLE', `no process of any pod is visible in ${procRoot}`, HINT_SOCKET)
   }
   try {
-    const own = members.filter(({ uid }) => uid === query.uid)
+    const own = members.filter(({ uids }) => query.uid !== null && uids.includes(query.uid))
     if (own.length > 0) return byUid(own, query, procRoot, nodeNetns)
     return byAddress(members, query, pod, procRoot, nodeNetns)
   } catch (error) {
@@ -55,8 +55,8 @@ function podMembers(procRoot: string): Member[] {
   return processIds(procRoot)
     .flatMap((pid) => {
       const cgroup = readProc(`${procRoot}/${pid}/cgroup`) ?? ''
-      const uid = podUid(cgroup)
-      return uid === null || isMonitor(cgroup) ? [] : [{ pid, uid, started: startTime(procRoot, pid) }]
+      const uids = podUids(cgroup)
+      return uids.length === 0 || isMonitor(cgroup) ? [] : [{ pid, uids, started: startTime(procRoot, pid) }]
     })
     .sort((a, b) => a.started - b.started || a.pid - b.pid)
 }
@@ -90,7 +90,7 @@ function byAddress(
   procRoot: string,
   nodeNetns: string,
 ): Fact<Scanned> {
-  const possible = members.filter(({ uid }) => query.uid === null || !uid.includes('-'))
+  const possible = members.filter(({ uids }) => query.uid === null || !innermost(uids).includes('-'))
   const holders = new Map<string, Scanned>()
   for (const member of possible) {
     for (const seen of look(member, procRoot, nodeNetns)) {
@@ -115,15 +115,17 @@ function byAddress(
 }
 
 /** What is known of one process; none when it has ended. */
-function look({ pid, uid }: Member, procRoot: string, nodeNetns: string): Scanned[] {
+function look({ pid, uids }: Member, procRoot: string, nodeNetns: string): Scanned[] {
   const netnsPath = `${procRoot}/${pid}/ns/net`
   try {
     const netns = namespaceInode(netnsPath)
     const hostNetwork = netns === nodeNetns
     const addresses = hostNetwork ? [] : (viewNamespace(procRoot, pid)?.addresses ?? [])
-    return [{ uid, pid, netns, netnsPath, hostNetwork, addresses }]
+    return [{ uid: innermost(uids), pid, netns, netnsPath, hostNetwork, addresses }]
   } catch (error) {
     if (error instanceof RuntimeError && error.code === 'NAMESPACE_GONE') return []
     throw error
   }
 }
+
+const innermost = (uids: readonly string[]): string => uids.at(-1) ?? ''

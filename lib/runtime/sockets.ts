@@ -22,11 +22,13 @@ const USUAL: readonly (readonly [Kind, string])[] = [
 
 /**
  * The usual sockets, those of the named runtime first. `runtimeVersion` as in Node.status: containerd://1.6.20.
- * From a container with the node's /proc each is also looked for below the root of process 1.
+ * Docker's are left out unless it is named or runs: systemd may listen there and would start it, and a starting Docker rewrites
+ * the node's packet filter. From a container with the node's /proc each is also looked for below the root of process 1.
  */
-export function usualSockets(runtimeVersion: string | null, procRoot: string): string[] {
+export function usualSockets(runtimeVersion: string | null, procRoot: string, dockerRuns: () => boolean): string[] {
   const kind = runtimeVersion?.split('://')[0]
-  const ordered = [...USUAL.filter(([of]) => of === kind), ...USUAL.filter(([of]) => of !== kind)].map(
+  const usual = kind === 'docker' || dockerRuns() ? USUAL : USUAL.filter(([of]) => of !== 'docker')
+  const ordered = [...usual.filter(([of]) => of === kind), ...usual.filter(([of]) => of !== kind)].map(
     ([, path]) => path,
   )
   return [...ordered, ...ordered.map((path) => `${procRoot}/1/root${path}`)]
@@ -82,14 +84,14 @@ function unreachable(path: string, cause: NodeJS.ErrnoException): RuntimeError {
         'RUNTIME_UNAVAILABLE',
         `there is no container runtime socket at ${path}`,
         `${HINT_NAME} In a container, mount the directory that holds it.`,
-        { cause },
+        'absent',
       )
     case 'ECONNREFUSED':
       return new RuntimeError(
         'RUNTIME_UNAVAILABLE',
         `nobody listens at ${path} (connection refused)`,
         'The runtime is not running, or this is a leftover of it: `systemctl status containerd crio docker`.',
-        { cause },
+        'absent',
       )
     case 'EACCES':
     case 'EPERM':
@@ -97,11 +99,8 @@ function unreachable(path: string, cause: NodeJS.ErrnoException): RuntimeError {
         'PERMISSION_MISSING',
         `may not open the container runtime socket ${path} (${cause.code})`,
         'Run as root: the socket belongs to root.',
-        { cause },
       )
     default:
-      return new RuntimeError('RUNTIME_UNAVAILABLE', `cannot connect to ${path}: ${cause.message}`, HINT_NAME, {
-        cause,
-      })
+      return new RuntimeError('RUNTIME_UNAVAILABLE', `cannot connect to ${path}: ${cause.message}`, HINT_NAME)
   }
 }

@@ -92,24 +92,32 @@ export interface Runtime {
   readonly title: string
   sandboxes(): Promise<Sandbox[]>
   details(sandbox: Sandbox): Promise<SandboxDetails>
-  /** Processes of the sandbox's running containers. */
+  /** Processes in the sandbox's namespaces other than its own: those of running containers. */
   containerPids(sandbox: Sandbox): Promise<number[]>
   close(): void
 }
 
-type Unknown = Extract<Fact<never>, { state: 'unknown' }>
+/**
+ * Why a runtime could not be asked. absent: nobody listens there. foreign: something else does.
+ * broken: a runtime that did not serve us, so that nobody knows what runs on it.
+ */
+type Trouble = 'absent' | 'foreign' | 'broken'
 
-/** A runtime that could not be asked; carries what a Fact needs. */
+/** A runtime or a namespace that could not be looked at; carries what a Fact needs. */
 export class RuntimeError extends Error {
   override name = 'RuntimeError'
   readonly code: Code
   readonly hint: string
-  constructor(code: Code, message: string, hint: string, options?: ErrorOptions) {
-    super(message, options)
+  readonly trouble: Trouble
+  constructor(code: Code, message: string, hint: string, trouble: Trouble = 'broken') {
+    super(message)
     this.code = code
     this.hint = hint
+    this.trouble = trouble
   }
 }
+
+export type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 
 export const unknown = (code: Code, reason: string, hint: string): Unknown => ({ state: 'unknown', code, reason, hint })
 
