@@ -35,7 +35,7 @@ export interface Row {
 }
 
 export const once: readonly Row[] = [{}]
-export { destinations as perDestination, families as perFamily } from './question/question.ts'
+export { destinations as perDestination, families as perFamily } from './question/all.ts'
 
 const DESTINATION: Record<DestinationRow, string> = {
   named: 'the named destination pod',

@@ -1,0 +1,10 @@
+/** Every question, loaded together: a late answer then finds all others to ask ahead (see question.ts). */
+import './api.ts'
+import './dns.ts'
+import './external.ts'
+import './gateway.ts'
+import './mtu.ts'
+import './pod.ts'
+import './service.ts'
+
+export { destinations, families } from './question.ts'
