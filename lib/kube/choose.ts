@@ -16,7 +16,9 @@ export interface Chosen {
 export function written(reference: PodName): string {
   if (reference.kind === 'selector') return reference.selector
   const place = reference.namespace === null ? '' : `${reference.namespace}/`
-  return reference.kind === 'pod' ? place + reference.name : `${reference.workload} ${place}${reference.name}`
+  return reference.kind === 'pod'
+    ? place + reference.name
+    : `${place}${reference.workload.toLowerCase()}/${reference.name}`
 }
 
 /** The pods that a reference means: an exact name before the start of a name. A selector's pods were selected by the API server. */

@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Settings } from '../settings.ts'
 import type { ApiServer, Fact } from '../types.ts'
-import { type Connection, connectionFor } from './credentials.ts'
+import { authorityOf, type Connection, connectionFor } from './credentials.ts'
 import { firstLine, known, mapFact, type Unknown } from './fact.ts'
 import { connectionFailure, type Phase, statusFailure, wrongContent } from './failures.ts'
 import { type Access, findAccess, type Places, serverUrl } from './kubeconfig.ts'
@@ -63,11 +63,19 @@ export async function connectKube(settings: Settings, places?: Places, budget = 
   if (access.state !== 'known') return access
   const connection = await connectionFor(access.value)
   if (connection.state !== 'known') return connection
-  const server = await serverOf(access.value, connection.value)
+  const server = await serverOf(access.value, connection.value.ca)
   return known(new Client(access.value, connection.value, server, budget))
 }
 
-async function serverOf({ from, cluster }: Access, { ca }: Connection): Promise<ApiServer> {
+/** What the kubeconfig says about the server, which needs no credentials. Codes: those of findAccess. */
+export async function locateServer(settings: Settings): Promise<Fact<ApiServer>> {
+  const access = findAccess(settings)
+  if (access.state !== 'known') return access
+  const ca = authorityOf(access.value)
+  return ca.state === 'known' ? known(await serverOf(access.value, ca.value)) : ca
+}
+
+async function serverOf({ from, cluster }: Access, ca: string | null): Promise<ApiServer> {
   const url = serverUrl(cluster.server) as URL
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const resolved = isIP(host) ? { addresses: [host] } : await addressesOf(host)

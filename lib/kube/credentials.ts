@@ -1,6 +1,6 @@
 /** From a kubeconfig context to what a request needs: certificates, headers, agent. Secrets stay in here and in the client. */
 import { execFile } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Agent, Agent as HttpAgent, type OutgoingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https'
@@ -41,7 +41,7 @@ export async function connectionFor(access: Access, budget = PLUGIN_BUDGET): Pro
   const token = await tokenOf(access, budget)
   if (token.state !== 'known') return token
   const tls: Tls = { ...files.value, ...token.value.tls }
-  if (token.value.authorization) headers['Authorization'] = token.value.authorization
+  if (token.value.authorization) headers.authorization = token.value.authorization
   return known({ agent: agentFor(cluster, tls), headers, ca, doubt: doubtOf(tls.cert) })
 }
 
@@ -58,36 +58,57 @@ function agentFor(cluster: Cluster, tls: Tls): Agent {
   })
 }
 
-function readTls({ from, cluster, user }: Access): Fact<Tls> {
-  const tls: { -readonly [K in keyof Tls]: Tls[K] } = {}
-  const parts = [
-    ['ca', 'the certificate authority', cluster.caFile, cluster.caData],
-    ['cert', 'the client certificate', user?.certFile, user?.certData],
-    ['key', 'the client key', user?.keyFile, user?.keyData],
-  ] as const
-  for (const [part, what, file, data] of parts) {
-    try {
-      // Inline data wins over a file, as in kubectl.
-      if (data) tls[part] = Buffer.from(data, 'base64').toString()
-      else if (file) tls[part] = readFileSync(file, 'utf8')
-      else continue
-    } catch (cause) {
-      return fileFailure(file ?? '', `${what} that ${from} names,`, cause, 'KUBECONFIG_INVALID')
-    }
-    if (part === 'key') continue
-    try {
-      createSecureContext({ [part]: tls[part] })
-      new X509Certificate(tls[part] ?? '')
-    } catch {
-      return invalid(from, `holds ${what.replace('the ', 'a ')} that is not PEM${file && !data ? ` (${file})` : ''}`)
-    }
+/** PEM of the authority that the kubeconfig names; null: none. Needs no credentials. */
+export function authorityOf({ from, cluster }: Access): Fact<string | null> {
+  return readPem(from, 'certificate authority', cluster.caFile, cluster.caData)
+}
+
+function readTls(access: Access): Fact<Tls> {
+  const { from, user } = access
+  const ca = authorityOf(access)
+  if (ca.state !== 'known') return ca
+  const cert = readPem(from, 'client certificate', user?.certFile, user?.certData)
+  if (cert.state !== 'known') return cert
+  const key = readPem(from, 'client key', user?.keyFile, user?.keyData)
+  if (key.state !== 'known') return key
+  const tls = {
+    ...(ca.value ? { ca: ca.value } : {}),
+    ...(cert.value ? { cert: cert.value } : {}),
+    ...(key.value ? { key: key.value } : {}),
   }
+  return isUsable(tls) ? known(tls) : invalid(from, 'holds a client key that does not belong to the client certificate')
+}
+
+/** Inline data wins over a file, as in kubectl. */
+function readPem(from: string, what: string, file: string | undefined, data: string | undefined): Fact<string | null> {
+  let pem: string
+  try {
+    if (data) pem = Buffer.from(data, 'base64').toString()
+    else if (file) pem = readFileSync(file, 'utf8')
+    else return known(null)
+  } catch (cause) {
+    return fileFailure(file ?? '', `the ${what} that ${from} names,`, cause, 'KUBECONFIG_INVALID')
+  }
+  return isPem(pem) ? known(pem) : invalid(from, `holds a ${what} that is not PEM${file && !data ? ` (${file})` : ''}`)
+}
+
+function isPem(text: string): boolean {
+  try {
+    if (text.includes('PRIVATE KEY')) createPrivateKey(text)
+    else new X509Certificate(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isUsable(tls: Tls): boolean {
   try {
     createSecureContext(tls)
+    return true
   } catch {
-    return invalid(from, `holds a client key that is not PEM or does not belong to the client certificate`)
+    return false
   }
-  return known(tls)
 }
 
 interface Token {

@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../settings.ts'
 import type { ApiFacts, Fact, PodTarget } from '../types.ts'
-import { connectKube, type Kube } from './client.ts'
+import { connectKube, type Kube, locateServer } from './client.ts'
 import { type DnsService, readApi, readDns, readNode, type ThisNode } from './cluster.ts'
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
@@ -36,7 +36,9 @@ export interface ClusterFacts extends Targets {
 /** Reads everything, as much as possible at once. Never throws for anything that a cluster or a user can do. */
 export async function readClusterFacts(settings: Settings, local: Local): Promise<ClusterFacts> {
   const connected = await connectKube(settings)
-  if (connected.state !== 'known') return withoutCluster(settings, local, connected as Unknown)
+  if (connected.state !== 'known') {
+    return withoutCluster(settings, local, connected as Unknown, await locateServer(settings))
+  }
   const kube = connected.value
   try {
     return await readAll(kube, settings, local)
@@ -69,6 +71,9 @@ async function readAll(kube: Kube, settings: Settings, local: Local): Promise<Cl
 
 function findSource(kube: Kube, settings: Settings, node: ThisNode) {
   if (settings.sourcePod === null) return absent('SRC_POD', 'not set')
+  // A wrong NODE_NAME would make every pod seem to be elsewhere.
+  if (node.nameFrom === 'setting' && node.object.state === 'unknown' && node.object.code === 'NODE_NOT_FOUND')
+    return node.object
   const here: Here = { node: node.name, certain: node.nameFrom !== 'hostname' || node.object.state === 'known' }
   const { first } = sourceScope(settings, kube)
   const local = listWide(kube, first, { fieldSelector: `spec.nodeName=${node.name}` })
@@ -76,7 +81,12 @@ function findSource(kube: Kube, settings: Settings, node: ThisNode) {
 }
 
 /** No kubeconfig, no credentials: everything is unknown for that one reason, but an address needs no API. */
-function withoutCluster(settings: Settings, { hostname }: Local, why: Unknown): ClusterFacts {
+function withoutCluster(
+  settings: Settings,
+  { hostname }: Local,
+  why: Unknown,
+  server: ApiFacts['server'],
+): ClusterFacts {
   const { destinationPod: pod, destinationService: service, sourcePod, nodeName } = settings
   const named: Fact<PodTarget> =
     pod?.kind === 'address'
@@ -89,7 +99,7 @@ function withoutCluster(settings: Settings, { hostname }: Local, why: Unknown): 
   const picked = pod === null ? why : absent('a picked destination pod', 'DST_POD is set')
   const node = nodeName ?? hostname.toLowerCase()
   return {
-    api: { server: why, livez: why, readyz: why, service: why, endpoints: why, ca: why, cluster: why },
+    api: { server, livez: why, readyz: why, service: why, endpoints: why, ca: authority(server, why), cluster: why },
     node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
     dns: why,
@@ -98,4 +108,8 @@ function withoutCluster(settings: Settings, { hostname }: Local, why: Unknown): 
     sourcePolicies: why,
     notes: [],
   }
+}
+
+function authority(server: ApiFacts['server'], why: Unknown): Fact<string> {
+  return server.state === 'known' && server.value.ca !== null ? known(server.value.ca) : why
 }

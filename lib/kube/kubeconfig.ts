@@ -20,6 +20,14 @@ export interface Access {
   readonly user: User | null
 }
 
+/** The parts of the file that are read here; the library reads the rest of each list. */
+interface KubeconfigFile {
+  readonly clusters?: unknown
+  readonly contexts?: unknown
+  readonly users?: unknown
+  readonly 'current-context'?: unknown
+}
+
 interface Configuration {
   readonly from: string
   readonly currentContext: string | null
@@ -111,22 +119,22 @@ function read(path: string): Fact<Configuration> {
   if (typeof content !== 'object' || content === null || !('clusters' in content || 'contexts' in content)) {
     return invalid(path, content == null ? 'is empty' : 'is not a kubeconfig: it has neither clusters nor contexts')
   }
-  return known(configuration(path, content as Record<string, unknown>))
+  return known(configuration(path, content))
 }
 
-function configuration(path: string, content: Record<string, unknown>): Configuration {
+function configuration(path: string, content: KubeconfigFile): Configuration {
   const options = { onInvalidEntry: ActionOnInvalid.FILTER }
   const beside = (file: string | undefined) => (file ? resolve(dirname(path), file) : file)
-  const raw = Array.isArray(content['users']) ? content['users'] : []
+  const raw = Array.isArray(content.users) ? content.users : []
   // The library knows "token-file" only and reads it while parsing; kubectl's field is tokenFile.
   const tokenFiles = new Map(raw.map((each) => [each?.name, beside(each?.user?.tokenFile)]))
   return {
     from: path,
     currentContext: typeof content['current-context'] === 'string' ? content['current-context'] || null : null,
-    clusters: newClusters(content['clusters'], options).map(
+    clusters: newClusters(content.clusters, options).map(
       (each) => ({ ...each, caFile: beside(each.caFile) }) as Cluster,
     ),
-    contexts: newContexts(content['contexts'], options),
+    contexts: newContexts(content.contexts, options),
     users: newUsers(raw, options).map((each) => ({
       ...each,
       ...{ certFile: beside(each.certFile), keyFile: beside(each.keyFile), exec: absoluteCommand(each.exec, path) },

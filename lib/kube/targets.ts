@@ -27,10 +27,7 @@ export interface SourcePolicies {
 }
 
 /** Reads a namespace, or with null the first objects of all of them. */
-export async function readNeighbourhood(
-  kube: Kube,
-  namespace: string | null,
-): Promise<Fact<Neighbourhood & { complete: boolean }>> {
+export async function readNeighbourhood(kube: Kube, namespace: string | null): Promise<Fact<Neighbourhood>> {
   const options = { namespace, pages: namespace === null ? 1 : 4 }
   const [pods, slices, services, policies] = await Promise.all([
     listPods(kube, options),
@@ -48,7 +45,6 @@ export async function readNeighbourhood(
     slices: slices.value.items.filter(({ metadata }) => isRead(metadata?.namespace ?? '')),
     services: services.value.items,
     policies: policies.value.items,
-    complete: [pods, slices, services, policies].every((each) => each.value.complete),
   })
 }
 
@@ -154,47 +150,60 @@ function pickedOff(settings: Settings): Fact<never> {
   return absent('a picked destination pod', set)
 }
 
-/** The source's namespace first; the first objects of all namespaces only for what that did not give. */
+interface Choice {
+  readonly rows: Readonly<Record<PickedRow, PodTarget | null>>
+  readonly service: V1Service | null
+}
+
+function choose(hood: Neighbourhood, asker: Asker): Choice {
+  const rows = { 'other-node': pickPod('other-node', hood, asker), 'same-node': pickPod('same-node', hood, asker) }
+  const ids = Object.values(rows).flatMap((row) => (row ? [podId(row)] : []))
+  return { rows, service: pickService(hood, asker, ids) }
+}
+
+/** Whether all namespaces need not be looked at: everything wanted was found, and not in kube-system, which comes last. */
+function suffices({ rows, service }: Choice, wantPods: boolean, wantService: boolean): boolean {
+  const good = (namespace: string | undefined) => namespace !== undefined && namespace !== 'kube-system'
+  const pods = Object.values(rows).every((row) => good(row?.namespace))
+  return (!wantPods || pods) && (!wantService || good(service?.metadata?.namespace))
+}
+
+/** The source's namespace first; the first objects of all namespaces only when that does not suffice. */
 async function pick(kube: Kube, settings: Settings, asker: Asker, near: Fact<Neighbourhood>): Promise<Picks> {
-  const { source } = asker
   const wantPods = settings.destinationPod === null
   const wantService = settings.destinationService === null
   const off = everyPick(pickedOff(settings))
   if (!wantPods && !wantService) return off
-  const limited = near.state === 'known' ? policiesOn(source, near.value.policies, 'Egress') : []
-  if (limited.length > 0) return limitedEgress(source, limited, wantPods, off)
-  const choose = (hood: Neighbourhood) => {
-    const rows = { 'other-node': pickPod('other-node', hood, asker), 'same-node': pickPod('same-node', hood, asker) }
-    const ids = Object.values(rows).flatMap((row) => (row ? [podId(row)] : []))
-    return { ...rows, service: pickService(hood, asker, ids) }
-  }
-  const first = near.state === 'known' ? choose(near.value) : null
-  const enough = first && (!wantPods || (first['other-node'] && first['same-node'])) && (!wantService || first.service)
+  const limited = near.state === 'known' ? policiesOn(asker.source, near.value.policies, 'Egress') : []
+  if (limited.length > 0) return limitedEgress(asker.source, limited, wantPods, off)
+  const first = near.state === 'known' ? choose(near.value, asker) : null
+  const enough = first !== null && suffices(first, wantPods, wantService)
   const wide = enough ? near : await readNeighbourhood(kube, null)
-  const second = enough || wide.state !== 'known' ? null : choose(wide.value)
+  const second = enough || wide.state !== 'known' ? first : choose(wide.value, asker)
   const missing = (what: string): Fact<never> =>
     wide.state === 'known' ? nonePickable(what, wide.value) : (wide as Unknown)
-  const pod = (row: PickedRow, what: string) => {
-    const target = first?.[row] ?? second?.[row]
+  const row = (name: PickedRow, what: string) => {
+    const target = second?.rows[name] ?? first?.rows[name]
     return target ? known(target) : missing(what)
   }
-  const service = first?.service ?? second?.service
-  const rows = {
-    'other-node': pod('other-node', 'a Ready pod on another node'),
-    'same-node': pod('same-node', 'another Ready pod on this node'),
+  const service = second?.service ?? first?.service
+  const result = {
+    rows: wantPods
+      ? {
+          'other-node': row('other-node', 'a Ready pod on another node'),
+          'same-node': row('same-node', 'another Ready pod on this node'),
+        }
+      : off.rows,
+    service: !wantService
+      ? off.service
+      : service
+        ? known(await serviceFacts(kube, service, WHY_SERVICE))
+        : missing('a Service with a ClusterIP and ready TCP endpoints'),
   }
-  const facts = service
-    ? known(
-        await serviceFacts(
-          kube,
-          service,
-          'picked: it has a ClusterIP and ready endpoints that no NetworkPolicy selects',
-        ),
-      )
-    : missing('a Service with a ClusterIP and ready TCP endpoints')
-  const result = { rows: wantPods ? rows : off.rows, service: wantService ? facts : off.service }
   return { ...result, notes: pickNotes(result) }
 }
+
+const WHY_SERVICE = 'picked: it has a ClusterIP and ready endpoints that no NetworkPolicy selects'
 
 function limitedEgress(source: PodObject, policies: readonly string[], wantPods: boolean, off: Picks): Picks {
   const finding = `NetworkPolicy ${listing(policies)} limits what may leave ${podId(source)}: name DST_POD and DST_SVC that it allows`
@@ -202,7 +211,7 @@ function limitedEgress(source: PodObject, policies: readonly string[], wantPods:
   return { ...none, rows: wantPods ? none.rows : off.rows, notes: [finding] }
 }
 
-function nonePickable(what: string, { pods }: Neighbourhood & { complete?: boolean }): Fact<never> {
+function nonePickable(what: string, { pods }: Neighbourhood): Fact<never> {
   return absent(
     `${what}, behind a Service with a TCP port, that no NetworkPolicy selects`,
     `none among ${pods.length} pods`,

@@ -16,6 +16,7 @@ unique_subject = no
 copy_extensions = copy
 [any]
 commonName = supplied
+organizationName = optional
 `
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
 
@@ -26,7 +27,10 @@ export interface Leaf {
 
 /** Dates are OpenSSL's: YYYYMMDDHHMMSSZ. */
 export interface LeafOptions {
-  readonly altNames: string
+  /** Names of a server: "DNS:kubernetes.default.svc,IP:198.51.100.1". */
+  readonly altNames?: string
+  /** Of a client: "/O=system:masters/CN=admin" (group and user). */
+  readonly subject?: string
   readonly from?: string
   readonly to?: string
 }
@@ -41,9 +45,9 @@ export function authority(name: string): { ca: string; issue(options: LeafOption
   writeFileSync(join(dir, 'serial'), '01')
   return {
     ca: readFileSync(join(dir, 'ca.crt'), 'utf8'),
-    issue({ altNames, from = '20200101000000Z', to = '20490101000000Z' }) {
-      const request = ['req', '-new', ...KEY, '-keyout', 'leaf.key', '-out', 'leaf.csr', '-subj', '/CN=kube-apiserver']
-      openssl([...request, '-addext', `subjectAltName=${altNames}`])
+    issue({ altNames, subject = '/CN=kube-apiserver', from = '20200101000000Z', to = '20490101000000Z' }) {
+      const request = ['req', '-new', ...KEY, '-keyout', 'leaf.key', '-out', 'leaf.csr', '-subj', subject]
+      openssl([...request, ...(altNames ? ['-addext', `subjectAltName=${altNames}`] : [])])
       const dates = ['-startdate', from, '-enddate', to]
       const sign = ['ca', '-batch', '-notext', '-config', 'ca.cnf', '-cert', 'ca.crt', '-keyfile', 'ca.key']
       openssl([...sign, ...dates, '-in', 'leaf.csr', '-out', 'leaf.crt'])
