@@ -13,8 +13,14 @@ const SEND_AT_MS = [0, 500, 1200, 2200] as const
 /**
  * Asks `target`. The first and third query leave from connected sockets: the kernel drops strangers and reports ICMP
  * port unreachable. The second and fourth from unconnected ones, which see an answer that comes from a wrong address.
+ * `oneBackend`: every query leaves from the first socket, so that a virtual address sends all of them to one backend.
  */
-export function askOverUdp(target: Target, question: DnsQuestion, budgetMs: number): Promise<DnsResult> {
+export function askOverUdp(
+  target: Target,
+  question: DnsQuestion,
+  budgetMs: number,
+  oneBackend: boolean,
+): Promise<DnsResult> {
   const { port } = target
   if (port === undefined) throw new TypeError(`target ${target.name} (${target.address}) has no port`)
   return new Promise((resolve) => {
@@ -28,9 +34,13 @@ export function askOverUdp(target: Target, question: DnsQuestion, budgetMs: numb
         socket.removeAllListeners().on('error', ignore)
         socket.close()
       }
-      resolve({ ...NOTHING, target, question, transport: 'udp', tries: sockets.length, detail: null, ...rest })
+      resolve({ ...NOTHING, target, question, transport: 'udp', tries, detail: null, ...rest })
     }
+    let again: (() => void) | undefined
+    let tries = 0
     const ask = (connected: boolean) => {
+      tries++
+      if (again) return again()
       const id = randomInt(0x10000)
       const query = encodeQuery(id, question)
       const started = performance.now()
@@ -50,8 +60,9 @@ export function askOverUdp(target: Target, question: DnsQuestion, budgetMs: numb
       })
       if (!connected) return socket.send(query, port, target.address)
       socket.connect(port, target.address, (error?: NodeJS.ErrnoException) => {
-        if (error) failed(error, true)
-        else socket.send(query)
+        if (error) return failed(error, true)
+        socket.send(query)
+        if (oneBackend) again = () => socket.send(query)
       })
     }
     SEND_AT_MS.forEach((at, index) => {

@@ -18,6 +18,8 @@ export type { DnsResult, DnsState } from './dns-result.ts'
 export interface DnsOptions {
   /** Milliseconds for each transport; default 3000, with UDP queries at 0, 500, 1200 and 2200. */
   readonly budgetMs?: number
+  /** Repeats of a question stay on one source port: what is silent is one backend of a virtual address, not the address. */
+  readonly oneBackend?: boolean
 }
 
 const BUDGET_MS = 3000
@@ -32,18 +34,23 @@ export async function askDns(
   question: DnsQuestion,
   options: DnsOptions = {},
 ): Promise<readonly DnsResult[]> {
-  const budgetMs = options.budgetMs ?? BUDGET_MS
+  const { budgetMs = BUDGET_MS, oneBackend = false } = options
   encodeQuery(0, question)
   return eachWithin(servers, async (target) => {
-    if (target.protocol === 'tcp') return askOverTcp(target, question, budgetMs)
-    const result = await askOverUdp(target, question, budgetMs)
-    if (!result.truncated) return result
-    return { ...(await askOverTcp(target, question, budgetMs)), truncated: true }
+    const overTcp = () => askOverTcp(target, question, budgetMs, oneBackend)
+    if (target.protocol === 'tcp') return overTcp()
+    const result = await askOverUdp(target, question, budgetMs, oneBackend)
+    return result.truncated ? { ...(await overTcp()), truncated: true } : result
   })
 }
 
-async function askOverTcp(target: Target, question: DnsQuestion, budgetMs: number): Promise<DnsResult> {
-  const { socket, result } = await dial(target, { budgetMs })
+async function askOverTcp(
+  target: Target,
+  question: DnsQuestion,
+  budgetMs: number,
+  oneBackend: boolean,
+): Promise<DnsResult> {
+  const { socket, result } = await dial(target, { budgetMs }, oneBackend ? [0] : undefined)
   const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries: 1, detail: result.errno }
   if (!socket) return { ...base, state: FROM_TCP[result.state] }
   const id = randomInt(0x10000)

@@ -76,10 +76,8 @@ async function askOften(
   name: string,
   record: Expected['records'][number],
 ): Promise<Outcome<void>> {
-  const results = await askDns(
-    Array.from({ length: times }, () => target),
-    { name, type: record.type },
-  )
+  const servers = Array.from({ length: times }, () => target)
+  const results = await askDns(servers, { name, type: record.type }, { oneBackend: true })
   const answers: Answer[] = results.map((result) => dnsAnswer(result, record.values))
   const judged = judgeRepeated(target, answers)
   const seen = answers[0]?.said ?? ''
@@ -103,7 +101,8 @@ function clusterNameservers(plan: Plan, { family }: Asking): string[] {
 function replicasBehind(plan: Plan, { family }: Asking): number {
   const { dns } = plan
   if (dns.state !== 'known') return 1
-  return ofFamily(dns.value.replicas, family).filter((replica) => replica.ready).length
+  const ready = ofFamily(dns.value.replicas, family).filter((replica) => replica.ready)
+  return new Set(ready.map(({ address }) => address)).size
 }
 
 /** The cluster's domain: as the pod's own search list says it ("svc.<domain>"). */
