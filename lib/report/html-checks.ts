@@ -63,14 +63,14 @@ function familyOf({ family, name }: Result): Family | undefined {
 
 function questionMarkup({ text, results }: Question, anchors: Anchors, limit: number): Markup {
   const worst = [...results].sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict))[0] as Result
-  const seen = oneLine(worst.seen, 300)
-  const bare = results.every(isBare) && results.every((result) => result.seen === worst.seen)
+  const seen = oneLine(worst.seen, 160)
+  const reasons = [...new Set(results.map((result) => result.seen))].filter(Boolean)
   const cell = (family: Family) =>
     results.filter((result) => familyOf(result) === family).map(({ verdict }) => badge(verdict))
   const whole = results.filter((result) => familyOf(result) === undefined)
   return html`<tr class="${worst.verdict}"><th scope="row">${oneLine(text)}${
-    bare
-      ? html`${results.map((r) => html`<span id="${anchors.get(r)}"></span>`)}<p class="seen">${seen}</p>`
+    isBare(results, reasons)
+      ? html`${results.map((r) => html`<span id="${anchors.get(r)}"></span>`)}${reasons.map((text) => html`<p class="seen">${oneLine(text)}</p>`)}`
       : html`<details><summary>${seen || 'evidence'}</summary>${results.map((r) => resultMarkup(r, anchors, limit))}</details>`
   }</th>${
     whole.length > 0
@@ -79,9 +79,12 @@ function questionMarkup({ text, results }: Question, anchors: Anchors, limit: nu
   }</tr>\n`
 }
 
-/** Nothing to fold: the one line says all. */
-const isBare = (result: Result): boolean =>
-  result.evidence.length === 0 && result.targets.length === 0 && result.findings.length === 0
+/** Nothing to fold: what did not apply tells why, and what has no evidence has told all. */
+function isBare(results: readonly Result[], reasons: readonly string[]): boolean {
+  if (results.every(({ verdict }) => verdict === 'not-applicable')) return true
+  const sizes = results.map(({ evidence, targets, findings }) => evidence.length + targets.length + findings.length)
+  return reasons.length <= 1 && sizes.every((size) => size === 0)
+}
 
 function resultMarkup(result: Result, anchors: Anchors, limit: number): Markup {
   const family = familyOf(result)

@@ -1,5 +1,5 @@
 /** The plan as text, for the dry run (`vitest list`): what would be asked, what was picked, and what stands in the way. */
-import type { DestinationRow, Fact, Plan, PodTarget, ServiceFacts, Source } from '../types.ts'
+import type { Code, DestinationRow, Fact, Plan, PodTarget, ServiceFacts, Source } from '../types.ts'
 import { oneLine, presentable } from './text.ts'
 
 const ROWS: Record<DestinationRow, string> = {
@@ -10,7 +10,8 @@ const ROWS: Record<DestinationRow, string> = {
 
 /** The plan, one fact a line; nothing was sent to a pod to make it. */
 export function planLines(plan: Plan): string {
-  const { node, api, source, destinations, service, dns, external, notes, obstacles, settings } = presentable(plan)
+  const { node, api, source, destinations, service, dns, external, notes, obstacles, unusable, settings } =
+    presentable(plan)
   const rows: [string, string][] = [
     ['node', `${node.name} (${NAME_FROM[node.nameFrom]}), network namespace ${node.netns}`],
     ['API server', tell(api.server, ({ url, from }) => `${url} (${from})`)],
@@ -27,6 +28,7 @@ export function planLines(plan: Plan): string {
   const width = Math.max(...rows.map(([label]) => label.length))
   return [
     'Plan (dry run: nothing is sent to a pod)',
+    ...(unusable ? [`  No check can ask anything. ${oneLine(obstacle(unusable))}`] : []),
     ...rows.map(([label, text]) => `  ${label.padEnd(width)}  ${oneLine(text)}`),
     ...listed('Notes', notes),
     ...listed(
@@ -35,9 +37,13 @@ export function planLines(plan: Plan): string {
     ),
     ...listed(
       'In the way',
-      obstacles.map(({ code, place, reason, hint }) => `${code} (${place}): ${reason.replace(/\.$/, '')}. ${hint}`),
+      obstacles.map((item) => obstacle(item, ` (${item.place})`)),
     ),
   ].join('\n')
+}
+
+function obstacle(item: { code: Code; reason: string; hint: string }, where = ''): string {
+  return `${item.code}${where}: ${item.reason.replace(/\.$/, '')}. ${item.hint}`
 }
 
 const NAME_FROM = {

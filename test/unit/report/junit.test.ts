@@ -87,6 +87,8 @@ describe('hostile and large content', () => {
     expect(elements.match(/<skipped/g)).toHaveLength(1)
     expect(elements).not.toContain('<script')
     expect(text).not.toContain('abc.def-123456789012345')
+    expect(caseOf(text, 'y, from the pod')).toContain('&#60;script&#62;alert(1)&#60;/script&#62;')
+    expect(text).toContain('<script>alert(1)</script> <skipped/> <testsuite red gnp.exe &amp; time="9"')
   })
 
   test('two cases never share a name', () => {
