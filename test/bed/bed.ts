@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -102,7 +102,6 @@ async function closeBed(dir: string, reaper: ChildProcess): Promise<void> {
   await ended
   const log = `${dir}.reaper.log`
   if (reaper.exitCode !== 0) throw new Error(`the test bed did not clean up: ${readFileSync(log, 'utf8').trim()}`)
-  rmSync(log)
 }
 
 function startDaemon(

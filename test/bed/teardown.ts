@@ -82,10 +82,16 @@ function shims(dir: string): number[] {
 /** Processes in these namespaces, except for the bed's owner, who may have entered one. */
 function occupants(namespaces: readonly string[], dir: string): string[] {
   const owner = text(join(dir, 'owner')).split(' ')[0]
-  return namespaces
-    .filter((name) => existsSync(`/run/netns/${name}`))
-    .flatMap((name) => run('ip', ['netns', 'pids', name]).split('\n'))
-    .filter((pid) => pid !== '' && pid !== owner)
+  return namespaces.flatMap((name) => processesIn(name)).filter((pid) => pid !== '' && pid !== owner)
+}
+
+function processesIn(namespace: string): string[] {
+  try {
+    return run('ip', ['netns', 'pids', namespace]).split('\n')
+  } catch {
+    // it is gone already
+    return []
+  }
 }
 
 const ownNamespaces = (prefix: string) => readable('/run/netns').filter((name) => name.startsWith(`${prefix}-`))

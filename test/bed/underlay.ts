@@ -10,6 +10,9 @@ export interface Underlay {
   readonly outside: string
 }
 
+// a bridge's own address would stay tentative for a second or two, while pods already use it as their gateway
+const SYSCTLS = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0']
+
 /** `ip -n NAMESPACE -batch`: one process for many commands. */
 export const ipBatch = (namespace: string, commands: readonly string[]): string =>
   run('ip', ['-n', namespace, '-batch', '-'], commands.join('\n'))
@@ -49,5 +52,4 @@ const addresses = (list: readonly string[], device: string) =>
     (address) => `addr add ${address}/${linkLength(address)} dev ${device}${address.includes(':') ? ' nodad' : ''}`,
   )
 
-const forward = (namespace: string) =>
-  inNamespace(namespace, 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
+const forward = (namespace: string) => inNamespace(namespace, 'sysctl', '-qw', ...SYSCTLS)

@@ -18,13 +18,19 @@ export interface KubeObject {
   readonly [field: string]: unknown
 }
 
+/** The labels by which the bed's workloads are told apart. */
+export interface PodLabels {
+  readonly app?: string
+  readonly 'k8s-app'?: string
+}
+
 export interface Pod {
   readonly namespace: string
   readonly name: string
   readonly uid: string
   readonly node: string
   readonly addresses: readonly string[]
-  readonly labels: Readonly<Record<string, string>>
+  readonly labels: PodLabels
   readonly ready: boolean
 }
 
@@ -101,7 +107,7 @@ interface PodObject {
     name: string
     namespace: string
     uid: string
-    labels?: Record<string, string>
+    labels?: PodLabels
     deletionTimestamp?: string
   }
   readonly spec: { nodeName?: string }

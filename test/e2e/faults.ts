@@ -1,0 +1,297 @@
+/**
+ * Faults as data: how each is made, how it is taken back, and what the suite must say about it. They cut the path between
+ * source and target only, so that every pod stays Ready: the cluster itself notices nothing.
+ * All are made for a dual-stack cluster with kube-proxy in nftables mode, the source pod being bbox on the first node.
+ */
+import type { Family, Result } from '../../lib/types.ts'
+import { familyOf } from '../bed/addresses.ts'
+import { type Pod, pathOf, until } from '../bed/kubernetes/api.ts'
+import type { Cluster } from '../bed/kubernetes/cluster.ts'
+import { mutePod, WEB_PORTS } from '../bed/kubernetes/workloads.ts'
+import { inNamespace, nft } from '../bed/namespace.ts'
+import { VXLAN_PORT } from '../bed/overlay.ts'
+
+/** A result that is neither pass nor not-applicable; families: both unless told. */
+export interface Expected extends Pick<Result, 'verdict' | 'check'> {
+  readonly row?: string
+  readonly families?: readonly Family[]
+  readonly code: string
+}
+
+export interface Fault {
+  readonly name: string
+  /** Settings of the run that meets the fault. */
+  readonly env?: Readonly<Record<string, string>>
+  inject(cluster: Cluster): Promise<void>
+  undo(cluster: Cluster): Promise<void>
+  readonly expect: { readonly exitCode: number; readonly troubles: readonly Expected[] }
+}
+
+const fails = (check: string, code: string, more: { row?: string; families?: readonly Family[] } = {}): Expected => ({
+  verdict: 'fail',
+  check,
+  code,
+  ...more,
+})
+
+// the API and, as kubeadm sets it up, the pods' nameserver are IPv4 in a dual-stack cluster
+const V4 = { families: [4] } as const
+const V6 = { families: [6] } as const
+
+const OTHER_NODE_DEAD: readonly Expected[] = [
+  fails('pod/destination-ping', 'UNREACHABLE', { row: 'other-node' }),
+  fails('pod/destination-tcp', 'UNREACHABLE', { row: 'other-node' }),
+  fails('pod/mtu-destination', 'UNREACHABLE', { row: 'other-node' }),
+  fails('pod/endpoints-ping', 'UNREACHABLE'),
+  fails('pod/endpoints-port', 'UNREACHABLE'),
+]
+
+// ---- making and taking back ------------------------------------------------------------------------------------------
+
+async function podsOf(cluster: Cluster, app: string, node: string): Promise<readonly Pod[]> {
+  const pods = (await cluster.pods()).filter(
+    ({ labels, node: on }) => [labels.app, labels['k8s-app']].includes(app) && on === node,
+  )
+  if (pods.length === 0) throw new Error(`no pod of ${app} on ${node}`)
+  return pods
+}
+
+const addressesOf = (pods: readonly Pod[]) => pods.flatMap((pod) => pod.addresses)
+
+/** nft matches for packets from some addresses to others, one a family; `rest` goes at the end of each. */
+function drop(from: readonly string[], to: readonly string[], rest = ''): string[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const set = (list: readonly string[]) => `{ ${list.filter((one) => familyOf(one) === family).join(', ')} }`
+    const ip = family === 4 ? 'ip' : 'ip6'
+    return to.some((one) => familyOf(one) === family)
+      ? [`${ip} saddr ${set(from)} ${ip} daddr ${set(to)} ${rest} drop`]
+      : []
+  })
+}
+
+/** Rules in a table of their own; the hook says where on the path. */
+function addRules(namespace: string, family: 'inet' | 'bridge', hook: string, rules: readonly string[]): void {
+  nft(namespace, `table ${family} fault {\nchain fault {\ntype filter hook ${hook}\n${rules.join('\n')}\n}\n}`)
+}
+
+const deleteRules = (namespace: string, family: 'inet' | 'bridge') => nft(namespace, `delete table ${family} fault`)
+
+const nodes = (cluster: Cluster) => {
+  const [first, second] = cluster.nodes
+  if (first === undefined || second === undefined) throw new Error('faults need two nodes')
+  return { first, second }
+}
+
+/** Packets from the source pod to `targets` vanish on the first node, after DNAT unless the hook comes before. */
+function cutFromSource(
+  targets: (cluster: Cluster) => Promise<readonly string[]>,
+  hook = 'forward priority -10',
+): Pick<Fault, 'inject' | 'undo'> {
+  return {
+    async inject(cluster) {
+      const { first } = nodes(cluster)
+      const source = addressesOf(await podsOf(cluster, 'bbox', first.name))
+      addRules(first.namespace, 'inet', hook, drop(source, await targets(cluster)))
+    },
+    undo: async (cluster) => deleteRules(nodes(cluster).first.namespace, 'inet'),
+  }
+}
+
+function setForwarding(cluster: Cluster, value: 0 | 1): void {
+  const sysctls = [`net.ipv4.ip_forward=${value}`, `net.ipv6.conf.all.forwarding=${value}`]
+  inNamespace(nodes(cluster).first.namespace, 'sysctl', '-qw', ...sysctls)
+}
+
+/** Whether kube-proxy on the first node sends packets to an address (its chain's name outlives the rule). */
+const proxyKnows = (cluster: Cluster, address: string) =>
+  inNamespace(nodes(cluster).first.namespace, 'nft', 'list', 'table', 'ip', 'kube-proxy').includes(
+    `dnat to ${address}:`,
+  )
+
+const WEB = '/api/v1/namespaces/default/services/web'
+const CHANGED_PORT = 8888
+
+const setServicePort = (cluster: Cluster, port: number) =>
+  cluster.api(WEB, { method: 'PATCH', body: { spec: { ports: [{ name: 'http', port, targetPort: 'http' }] } } })
+
+/** The last web pod on the second node: the first is the one that the suite picks as its destination pod. */
+const lastRemoteWeb = async (cluster: Cluster) => {
+  const pods = await podsOf(cluster, 'web', nodes(cluster).second.name)
+  return addressesOf(pods.slice(-1))
+}
+
+/** An endpoint of the API server that refuses: the second node listens on no such port. */
+const strangeSlice = (cluster: Cluster) => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: {
+    name: 'kubernetes-elsewhere',
+    namespace: 'default',
+    labels: {
+      'kubernetes.io/service-name': 'kubernetes',
+      // the API server tidies the slices that it manages itself
+      'endpointslice.kubernetes.io/managed-by': 'fault.k8snetlook.test',
+    },
+  },
+  addressType: 'IPv4',
+  endpoints: [{ addresses: [nodes(cluster).second.addresses[0] ?? ''], conditions: { ready: true } }],
+  ports: [{ name: 'https', port: 6443, protocol: 'TCP' }],
+})
+
+// ---- the faults ------------------------------------------------------------------------------------------------------
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'packets from the pod to the API server dropped',
+    ...cutFromSource(async ({ plan }) => [...plan.apiService.slice(0, 1), ...plan.node(1)], 'prerouting priority -300'),
+    expect: {
+      exitCode: 1,
+      troubles: [fails('pod/api-cluster-ip', 'UNREACHABLE', V4), fails('pod/api-endpoints', 'UNREACHABLE', V4)],
+    },
+  },
+  {
+    name: 'ip_forward=0 on the node',
+    inject: async (cluster) => setForwarding(cluster, 0),
+    undo: async (cluster) => setForwarding(cluster, 1),
+    expect: {
+      exitCode: 1,
+      troubles: [
+        ...OTHER_NODE_DEAD,
+        fails('pod/dns-kubernetes', 'DNS_NO_ANSWER', V4),
+        fails('pod/dns-replicas', 'DNS_NO_ANSWER', V4),
+        fails('pod/dns-service', 'DNS_NO_ANSWER', V4),
+        fails('pod/external-ping', 'UNREACHABLE'),
+        fails('pod/mtu-external', 'UNREACHABLE'),
+        // a bridge hands a translated IPv4 packet back to a pod of its own only where forwarding is on
+        // (br_nf_pre_routing_finish, net/bridge/br_netfilter_hooks.c); its IPv6 twin does not ask
+        fails('pod/service-cluster-ip', 'UNREACHABLE', V4),
+        fails('pod/service-cluster-ip', 'BACKEND_DEAD', V6),
+      ],
+    },
+  },
+  {
+    name: 'VXLAN port dropped at the other node',
+    inject: async (cluster) =>
+      addRules(nodes(cluster).second.namespace, 'inet', 'input priority -10', [`udp dport ${VXLAN_PORT} drop`]),
+    undo: async (cluster) => deleteRules(nodes(cluster).second.namespace, 'inet'),
+    expect: {
+      exitCode: 1,
+      troubles: [
+        ...OTHER_NODE_DEAD,
+        fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
+        fails('pod/dns-replicas', 'DNS_NO_ANSWER', V4),
+        fails('pod/dns-service', 'BACKEND_DEAD', V4),
+        fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
+      ],
+    },
+  },
+  {
+    name: '1400-byte black hole in the underlay',
+    // only the overlay's packets: the kubelet's to the API server are not on the pods' path
+    inject: async (cluster) =>
+      addRules(cluster.underlay.router, 'bridge', 'prerouting priority -300', [
+        `iifname "v-n1" udp dport ${VXLAN_PORT} meta length > 1400 drop`,
+      ]),
+    undo: async (cluster) => deleteRules(cluster.underlay.router, 'bridge'),
+    expect: {
+      exitCode: 1,
+      troubles: [fails('pod/mtu-destination', 'PATH_MTU_BLACK_HOLE', { row: 'other-node' })],
+    },
+  },
+  {
+    name: 'one of two DNS replicas dead',
+    ...cutFromSource(async (cluster) => addressesOf(await podsOf(cluster, 'kube-dns', nodes(cluster).second.name))),
+    expect: {
+      exitCode: 1,
+      troubles: [
+        fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
+        fails('pod/dns-replicas', 'DNS_NO_ANSWER', V4),
+        fails('pod/dns-service', 'BACKEND_DEAD', V4),
+      ],
+    },
+  },
+  {
+    name: 'one endpoint of the service dead',
+    ...cutFromSource(lastRemoteWeb),
+    expect: {
+      exitCode: 1,
+      troubles: [
+        fails('pod/endpoints-ping', 'UNREACHABLE'),
+        fails('pod/endpoints-port', 'UNREACHABLE'),
+        fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
+      ],
+    },
+  },
+  {
+    name: 'kube-proxy stopped and a service changed',
+    async inject(cluster) {
+      await nodes(cluster).first.proxy.stop()
+      await setServicePort(cluster, CHANGED_PORT)
+    },
+    async undo(cluster) {
+      await setServicePort(cluster, WEB_PORTS.service)
+      const { first } = nodes(cluster)
+      first.restartProxy()
+      await until('kube-proxy to be healthy', 20, async () =>
+        inNamespace(first.namespace, 'curl', '-gsf', 'http://127.0.0.1:10256/healthz'),
+      )
+    },
+    expect: { exitCode: 1, troubles: [fails('pod/service-cluster-ip', 'REJECTED')] },
+  },
+  {
+    name: 'the destination pod does not listen',
+    env: { DST_POD: 'mute' },
+    async inject(cluster) {
+      await cluster.apply([mutePod(nodes(cluster).second.name)])
+      await cluster.waitReady()
+    },
+    async undo(cluster) {
+      const path = pathOf(mutePod(''))
+      await cluster.api(path, { method: 'DELETE' })
+      await until('pod mute to be gone', 20, () =>
+        cluster.api(path).then(
+          () => false,
+          () => true,
+        ),
+      )
+    },
+    expect: { exitCode: 1, troubles: [fails('pod/destination-tcp', 'NOTHING_LISTENING', { row: 'named' })] },
+  },
+  {
+    name: 'the external address unreachable',
+    inject: async (cluster) =>
+      addRules(
+        cluster.underlay.router,
+        'inet',
+        'forward priority -10',
+        drop(nodes(cluster).first.addresses, cluster.plan.outside),
+      ),
+    undo: async (cluster) => deleteRules(cluster.underlay.router, 'inet'),
+    expect: {
+      exitCode: 1,
+      troubles: [fails('pod/external-ping', 'UNREACHABLE'), fails('pod/mtu-external', 'UNREACHABLE')],
+    },
+  },
+  {
+    name: 'an API server endpoint that refuses',
+    async inject(cluster) {
+      const slice = strangeSlice(cluster)
+      await cluster.apply([slice])
+      const address = slice.endpoints[0]?.addresses[0] ?? ''
+      await until('kube-proxy to use the endpoint', 20, async () => proxyKnows(cluster, address))
+    },
+    async undo(cluster) {
+      const slice = strangeSlice(cluster)
+      await cluster.api(pathOf(slice), { method: 'DELETE' })
+      const address = slice.endpoints[0]?.addresses[0] ?? ''
+      await until('kube-proxy to forget the endpoint', 20, async () => !proxyKnows(cluster, address))
+    },
+    expect: {
+      exitCode: 1,
+      troubles: ['host', 'pod'].flatMap((place) => [
+        fails(`${place}/api-cluster-ip`, 'BACKEND_DEAD', V4),
+        fails(`${place}/api-endpoints`, 'NOTHING_LISTENING', V4),
+      ]),
+    },
+  },
+]

@@ -1,0 +1,23 @@
+/** Healthy clusters of one address family, with the other kube-proxy mode and the other containerd. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
+import { expectHealthy } from './healthy.ts'
+import { runSuite } from './suite.ts'
+
+describe.each([
+  { family: '4', proxyMode: 'iptables', containerd: '2' },
+  { family: '6', proxyMode: 'nftables', containerd: '2' },
+] as const)('IPv$family only, kube-proxy with $proxyMode, containerd $containerd', (options) => {
+  let cluster: Cluster
+
+  beforeAll(async () => {
+    cluster = await startCluster({ prefix: 'e2e', ...options })
+  })
+  afterAll(() => cluster?.stop())
+
+  test('every check passes', async () => {
+    const run = await runSuite(cluster)
+    expectHealthy(run, options.family)
+    expect(run.report.source?.foundBy).toContain(`containerd v${options.containerd}.`)
+  })
+})
