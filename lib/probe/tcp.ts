@@ -3,6 +3,7 @@
  * network namespace this process lives in.
  */
 import { connect as openSocket, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from '../types.ts'
 import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
@@ -83,12 +84,14 @@ export interface TcpTally {
  * rejects can show up as some rejected and some silent.
  */
 export async function connectRepeatedly(target: Target, times: number, options: TcpOptions = {}): Promise<TcpTally> {
-  const repeated = Array.from({ length: times }, () => target)
+  const apartMs = Math.min(MOST_APART_MS, SPREAD_MS / times)
+  const turns = Array.from({ length: times }, (_, turn) => turn)
   return tally(
     target,
-    await eachWithin(repeated, async (one) => {
+    await eachWithin(turns, async (turn) => {
+      await sleep(turn * apartMs)
       // No staggering: another socket would meet another, healthy backend and hide the dead one.
-      const { socket, result } = await dial(one, options, [0])
+      const { socket, result } = await dial(target, options, [0])
       socket?.destroySoon()
       return result
     }),
