@@ -78,6 +78,10 @@ export interface TcpTally {
   readonly results: readonly TcpResult[]
 }
 
+/** All repeats of one address start within this time: a burst would overflow the accept queue of a small server. */
+const SPREAD_MS = 100
+const MOST_APART_MS = 2
+
 /**
  * Opens `times` connections to one virtual address, in parallel, so that every backend behind it is met. Of many ICMP
  * errors from one host only a few arrive (net.ipv4.icmp_ratelimit: a burst of 6, then one a second), so a backend that
