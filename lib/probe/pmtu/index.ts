@@ -123,8 +123,8 @@ async function contact(run: Run): Promise<boolean> {
       await sleep(CONTROL_INTERVAL_MS)
     }
     await ask(run, [control], 0, tries === CONTROL_TRIES - 1 ? CONTROL_PATIENCE_MS : CONTROL_INTERVAL_MS)
-    // The path is slow: the promised size may be under way as long as the control echo was.
-    if (answered(run)) await ask(run, [promised, promised], run.paceMs, QUIET_MS)
+    // The path is slow or lossy: the promised size gets the time that the control echo took.
+    if (answered(run) && !run.ledger.settled(promised)) await ask(run, [promised, promised], run.paceMs, QUIET_MS)
   }
   return true
 }

@@ -17,6 +17,8 @@ export interface Ledger {
   noteAnswer(size: number, answer: EchoAnswer): void
   /** Takes back that sizes above `size` were asked in vain; what answered or was called too big stays. */
   forgetSilence(size: number): void
+  /** Whether a size has been answered, by a reply, an error or the kernel's refusal. */
+  settled(size: number): boolean
   facts(): readonly SizeFacts[]
   sent(): number
   /** Replies that one size has had. */
@@ -65,6 +67,10 @@ export function newLedger(): Ledger {
     },
     forgetSilence(size) {
       for (const each of entries.values()) if (each.size > size && each.replies === 0) each.sent = 0
+    },
+    settled(size) {
+      const { replies, signals, refused } = entry(size)
+      return replies > 0 || signals.length > 0 || refused
     },
     facts: () => [...entries.values()],
     sent: () => sent,

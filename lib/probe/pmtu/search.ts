@@ -49,7 +49,6 @@ export interface Boundary {
 const MISTAKE = 1e-4
 /** z of the one-sided 97.7 % bound of the loss rate. */
 const Z = 2
-const FEWEST_CONFIRMATIONS = 4
 const CONFIRM_BATCH = 8
 /** Unanswered copies of one size after which loss is too high to decide. */
 const MOST_CONFIRMATIONS = 64
@@ -94,7 +93,7 @@ function confirmStep(facts: readonly SizeFacts[], lo: number, hi: number): Step 
   const below = factsOf(facts, lo)
   const silent = factsOf(facts, hi)?.sent ?? 0
   const lossBound = upperBound(...lossOf(below === undefined ? [] : [below]))
-  const enough = silent >= FEWEST_CONFIRMATIONS && lossBound ** silent <= MISTAKE
+  const enough = lossBound ** silent <= MISTAKE
   // A router that limits its errors stays silent about hi, yet has named lo.
   if (enough) return { kind: 'found', boundary: { lo, hi }, by: signalNames(facts, lo) ? 'signal' : 'silence' }
   if (silent >= MOST_CONFIRMATIONS) return { kind: 'give-up', boundary: { lo, hi } }
