@@ -177,12 +177,11 @@ function pluginFailure(from: string, exec: ExecConfig, error: Error, stderr: str
     : code === 'ENOENT'
       ? 'is not installed here'
       : `failed (exit ${String(code)})${said ? `: ${said}` : ''}`
-  const hint =
-    code === 'ENOENT' && exec.installHint ? ` ${withoutSecrets(exec.installHint.trim().split('\n')[0] ?? '')}` : ''
+  const advice = code === 'ENOENT' ? withoutSecrets(exec.installHint?.trim().split('\n')[0] ?? '') : ''
   return unknown(
     'CREDENTIALS_UNAVAILABLE',
     `the credential plug-in ${exec.command} that ${from} names ${what}`,
-    `Make "kubectl get --raw /version" work for this user on this node, or use a kubeconfig with a token or certificate.${hint}`,
+    `Make "kubectl get --raw /version" work for this user on this node, or use a kubeconfig with a token or certificate.${advice && ` ${advice.replace(/\.?$/, '.')}`}`,
   )
 }
 

@@ -41,13 +41,14 @@ export async function readClusterFacts(settings: Settings, local: Local): Promis
   }
   const kube = connected.value
   try {
-    return await readAll(kube, settings, local)
+    return await readCluster(kube, settings, local)
   } finally {
     kube.close()
   }
 }
 
-async function readAll(kube: Kube, settings: Settings, local: Local): Promise<ClusterFacts> {
+/** The same, of a cluster that is connected already. */
+export async function readCluster(kube: Kube, settings: Settings, local: Local): Promise<ClusterFacts> {
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
   const source = finding.then((node) => findSource(kube, settings, node))

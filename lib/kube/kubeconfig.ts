@@ -187,8 +187,8 @@ function choose(read_: Fact<Configuration>, wanted: string | null): Fact<Access>
 
 /** The server's URL; null when the text is none or not http(s). A server without a scheme gets https, as in kubectl. */
 export function serverUrl(server: string): URL | null {
-  const url = tryUrl(server)
-  return url && /^https?:$/.test(url.protocol) ? url : tryUrl(`https://${server}`)
+  if (server.includes('://')) return /^https?:/i.test(server) ? tryUrl(server) : null
+  return tryUrl(`https://${server}`)
 }
 
 function tryUrl(text: string): URL | null {

@@ -1,0 +1,172 @@
+/** What the kube lab tests share: a namespace with an API stand-in on 198.51.100.1, kubeconfigs, a small cluster. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectKube, type Kube, readCluster } from '../../lib/kube/index.ts'
+import { enterNamespace } from '../../lib/netns/index.ts'
+import { parseSettings } from '../../lib/settings.ts'
+import type { Fact } from '../../lib/types.ts'
+import { type Standin, startStandin } from '../bed/api-standin.ts'
+import { basics, type KubeObject, node, pod, service, slice } from '../bed/api-standin-objects.ts'
+import { authority, type Leaf } from '../bed/certificates.ts'
+import { ip, namespaces, netnsPath } from '../bed/namespace.ts'
+
+export const TOKEN = 'token-that-nobody-may-ever-see-in-a-report'
+export const API = '198.51.100.1'
+const BUDGET = 700
+
+export interface Bed {
+  readonly api: Standin
+  readonly port: number
+  readonly dir: string
+  readonly ca: string
+  readonly client: Leaf
+  readonly stranger: Leaf
+  /** Writes a kubeconfig and gives its path; `user` and `cluster` are merged into sound ones. */
+  kubeconfig(change?: { user?: object | null; cluster?: object; context?: object; text?: string }): string
+  /** Connects with the given environment. */
+  connect(env: Record<string, string>): Promise<Fact<Kube>>
+  /** Everything, as the set-up reads it. */
+  facts(env: Record<string, string>): ReturnType<typeof readCluster>
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Moves this process into the namespace, for good. */
+export async function kubeBed(prefix: string, objects: readonly KubeObject[]): Promise<Bed> {
+  const spaces = namespaces(prefix)
+  const space = spaces.add('api')
+  ip(`-n ${space} addr add ${API}/32 dev lo`)
+  // A link that swallows everything: what is routed there never answers.
+  ip(`-n ${space} link add hole type veth peer name bottom`)
+  ip(`-n ${space} link set hole up`)
+  ip(`-n ${space} link set bottom up`)
+  ip(`-n ${space} route add 198.51.100.99/32 dev hole`)
+  ip(`-n ${space} neigh add 198.51.100.99 lladdr 02:00:00:00:00:99 dev hole nud permanent`)
+  await enterNamespace(netnsPath(space))
+  const dir = mkdtempSync(join(tmpdir(), `${prefix}-`))
+  const good = authority('lab-ca')
+  const foreign = authority('somebody-else')
+  const altNames = `IP:${API},DNS:kubernetes.default.svc`
+  const certificates = {
+    good: good.issue({ altNames }),
+    expired: good.issue({ altNames, to: '20210101000000Z' }),
+    early: good.issue({ altNames, from: '20480101000000Z' }),
+    misnamed: good.issue({ altNames: 'IP:198.51.100.2' }),
+    foreign: foreign.issue({ altNames }),
+  }
+  const start = (listen: string) =>
+    startStandin({ listen: [listen], certificates, clientCa: good.ca, tokens: [TOKEN], objects })
+  let api = await start(`${API}:0`)
+  const port = api.ports[0] ?? 0
+  let count = 0
+  const bed: Bed = {
+    get api() {
+      return api
+    },
+    port,
+    dir,
+    ca: good.ca,
+    client: good.issue({ subject: '/O=readers/CN=alice' }),
+    stranger: foreign.issue({ subject: '/O=readers/CN=mallory' }),
+    kubeconfig({ user = { token: TOKEN }, cluster = {}, context = {}, text } = {}) {
+      const path = join(dir, `kubeconfig-${count++}`)
+      const ca = Buffer.from(good.ca).toString('base64')
+      const config = {
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'lab',
+        contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me', ...context } }],
+        clusters: [
+          { name: 'lab', cluster: { server: `https://${API}:${port}`, 'certificate-authority-data': ca, ...cluster } },
+        ],
+        users: user ? [{ name: 'me', user }] : [],
+      }
+      writeFileSync(path, text ?? JSON.stringify(config))
+      return path
+    },
+    async connect(env) {
+      return connectKube(parseSettings(env).settings, { account: join(dir, 'account'), adminFiles: [] }, BUDGET)
+    },
+    async facts(env) {
+      const { settings } = parseSettings(env)
+      const kube = await bed.connect(env)
+      if (kube.state !== 'known') throw new Error(JSON.stringify(kube))
+      try {
+        return await readCluster(kube.value, settings, { addresses: ['127.0.0.1', '192.0.2.11'], hostname: 'host-1' })
+      } finally {
+        kube.value.close()
+      }
+    },
+    async restart() {
+      api = await start(`${API}:${port}`)
+    },
+    async close() {
+      await api.close()
+      good.remove()
+      foreign.remove()
+      rmSync(dir, { recursive: true })
+      // Removing a namespace ends every process in it, and this one is.
+      await enterNamespace(`/proc/${process.ppid}/ns/net`)
+      spaces.remove()
+    },
+  }
+  return bed
+}
+
+/** Two nodes, Deployment web behind Service web on both, Deployment bbox on n1, DNS. Node n1 is "here". */
+export function smallCluster(ca: string): KubeObject[] {
+  const web = ['web-64957f6c7b-aaaaa', 'web-64957f6c7b-bbbbb', 'web-64957f6c7b-ccccc'] as const
+  const ends = [
+    { address: '198.18.1.5', pod: web[0], node: 'n1', ready: true },
+    { address: '198.18.2.2', pod: web[1], node: 'n2', ready: true, zone: 'east' },
+    { address: '198.18.2.3', pod: web[2], node: 'n2', ready: false },
+  ]
+  const http = { name: 'http', protocol: 'TCP', port: 8080 }
+  const dns = [
+    { name: 'dns', protocol: 'UDP', port: 53 },
+    { name: 'dns-tcp', protocol: 'TCP', port: 53 },
+  ]
+  const system = { namespace: 'kube-system' }
+  return [
+    ...basics(ca, { clusterIP: '198.19.0.1', address: API, port: 6443 }),
+    node('n1', ['192.0.2.11']),
+    node('n2', ['192.0.2.12']),
+    pod({
+      name: 'bbox-7c6b5c99c8-pxh6k',
+      node: 'n1',
+      ips: ['198.18.1.2'],
+      owner: 'Deployment/bbox',
+      labels: { app: 'bbox' },
+    }),
+    pod({
+      name: web[0],
+      node: 'n1',
+      ips: ['198.18.1.5'],
+      owner: 'Deployment/web',
+      labels: { app: 'web' },
+      ports: [8080],
+    }),
+    pod({
+      name: web[1],
+      node: 'n2',
+      ips: ['198.18.2.2'],
+      owner: 'Deployment/web',
+      labels: { app: 'web' },
+      ports: [8080],
+    }),
+    pod({
+      name: web[2],
+      node: 'n2',
+      ips: ['198.18.2.3'],
+      owner: 'Deployment/web',
+      labels: { app: 'web' },
+      ready: false,
+    }),
+    service('web', ['198.19.73.133'], [{ ...http, port: 80 }]),
+    slice('web', ends, [http]),
+    pod({ ...system, name: 'coredns-596b689849-jbd9x', node: 'n1', ips: ['198.18.1.3'], owner: 'Deployment/coredns' }),
+    service('kube-dns', ['198.19.0.10'], dns, { ...system, labels: { 'k8s-app': 'kube-dns' } }),
+    slice('kube-dns', [{ address: '198.18.1.3', pod: 'coredns-596b689849-jbd9x', node: 'n1' }], dns, system),
+  ]
+}
