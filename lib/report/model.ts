@@ -78,13 +78,15 @@ export interface Problem {
   readonly results: readonly Result[]
 }
 
-/** The results of a verdict, grouped so that nothing is said twice: by code, remedy and, if inconclusive, reason. */
+/**
+ * The results of a verdict, grouped so that nothing is said twice: what could not be looked at by its reason (20 checks may miss
+ * the same fact), the others by what to do.
+ */
 export function problemsOf(results: readonly Result[], verdict: 'fail' | 'warn' | 'inconclusive'): Problem[] {
   const groups = new Map<string, Result[]>()
   for (const result of inOrder(results)) {
     if (result.verdict !== verdict) continue
-    const reason = verdict === 'inconclusive' ? result.seen : ''
-    const key = JSON.stringify([result.code, remedyOf(result), reason])
+    const key = JSON.stringify([result.code, verdict === 'inconclusive' ? result.seen : remedyOf(result)])
     groups.set(key, [...(groups.get(key) ?? []), result])
   }
   return [...groups.values()].map(problemOf).sort((a, b) => rankOf(a.code) - rankOf(b.code))
@@ -94,11 +96,25 @@ function problemOf(results: readonly Result[]): Problem {
   const [first] = results as readonly [Result]
   const code = first.code ?? 'CHECK_CRASHED'
   const seen = results.every((result) => result.seen === first.seen) ? first.seen : null
-  return { code, means: CODES[code]?.means ?? '', remedy: remedyOf(first), seen, results }
+  const remedy = remedyOf(results.find(({ hint }) => hint) ?? first)
+  return { code, means: CODES[code]?.means ?? '', remedy, seen, results }
 }
 
 /** What to do next: what the check knows, else what the code says. */
 export const remedyOf = (result: Result): string => result.hint ?? CODES[result.code ?? '']?.remedy ?? ''
+
+/** Names of checks, each once for both families: "x over IPv4 and IPv6, from the pod". */
+export function namesOf(results: readonly Result[]): string[] {
+  const names = new Set(results.map(({ name }) => name))
+  return [...names].flatMap((name) => {
+    const [v4, v6] = ['IPv4', 'IPv6'].map((family) => name.replace(/ over IPv[46](?=,|$)/, ` over ${family}`)) as [
+      string,
+      string,
+    ]
+    if (v4 === v6 || !names.has(v4) || !names.has(v6)) return [name]
+    return name === v4 ? [v4.replace(/ over IPv4(?=,|$)/, ' over IPv4 and IPv6')] : []
+  })
+}
 
 /** "2 failed, 1 warning, 40 passed": the verdicts that occur, worst first. */
 export function countsLine(results: readonly Result[]): string {

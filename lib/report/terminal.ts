@@ -1,7 +1,7 @@
 /** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, Verdict } from '../types.ts'
-import { countsLine, headline, type Problem, problemsOf, runProblems, settled } from './model.ts'
+import { countsLine, headline, namesOf, type Problem, problemsOf, runProblems, settled } from './model.ts'
 import { count, oneLine, presentable } from './text.ts'
 
 export { planLines } from './plan.ts'
@@ -80,14 +80,16 @@ function section(report: Report, verdict: 'fail' | 'warn' | 'inconclusive', titl
 
 function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive', paint: Paint): string[] {
   const { code, means, remedy, seen, results } = problem
-  const listed = results.slice(0, LISTED)
-  const omitted = results.length - listed.length
+  const checks =
+    seen === null ? results.map((r) => [r.name, r.seen] as const) : namesOf(results).map((n) => [n, ''] as const)
+  const listed = checks.slice(0, LISTED)
+  const omitted = checks.length - listed.length
   const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
   return [
     paint(verdict, `${WORD[verdict]} ${code}`),
-    ...listed.flatMap((result) => [
-      ...wrap(result.name, '    - ', '      '),
-      ...(seen === null ? wrap(oneLine(result.seen), '      ', '      ') : []),
+    ...listed.flatMap(([name, own]) => [
+      ...wrap(name, '    - ', '      '),
+      ...(own ? wrap(oneLine(own), '      ', '      ') : []),
     ]),
     ...(omitted > 0 ? [`    - and ${omitted} more`] : []),
     ...(seen ? labelled('seen', seen) : []),

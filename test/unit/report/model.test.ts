@@ -4,6 +4,7 @@ import {
   countsLine,
   headline,
   inOrder,
+  namesOf,
   problemsOf,
   runProblems,
   settled,
@@ -105,4 +106,27 @@ test('the counts name only verdicts that occur', () => {
 test('a check is called after its file', () => {
   expect(baseName('checks/pod/dns-service.test.ts')).toBe('dns-service')
   expect(baseName('')).toBe('unknown')
+})
+
+test('one reason is one problem though only some of its checks know a better remedy', () => {
+  const blocked = { verdict: 'inconclusive', code: 'POD_NOT_FOUND', seen: 'there is no such pod' } as const
+  const problems = problemsOf(
+    [
+      result('checks/pod/preflight.test.ts', 'a', blocked),
+      result('checks/pod/b.test.ts', 'b', { ...blocked, hint: 'Set SRC_POD to shop/bbox.' }),
+    ],
+    'inconclusive',
+  )
+  expect(problems).toHaveLength(1)
+  expect(problems[0]?.remedy).toBe('Set SRC_POD to shop/bbox.')
+})
+
+test('a check that is listed for both families is named once', () => {
+  const of = (question: string, family?: 4 | 6) =>
+    result('checks/pod/x.test.ts', question, { verdict: 'pass', ...(family ? { family } : {}) })
+  expect(namesOf([of('a', 4), of('a', 6), of('b', 6), of('c')])).toEqual([
+    'a over IPv4 and IPv6, from the pod',
+    'b over IPv6, from the pod',
+    'c, from the pod',
+  ])
 })
