@@ -1,6 +1,7 @@
 /**
  * The API server's own health check, asked with the kubeconfig's credentials by the main process (they never reach a worker).
  * Catches: an API server that answers but is not well (etcd, a post-start hook, a dead informer), naming the sub-check.
+ * Sends: `GET /livez?verbose` with the kubeconfig's credentials, from the main process.
  */
 import { check, once } from '../../lib/check.ts'
 

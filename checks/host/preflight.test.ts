@@ -1,5 +1,7 @@
 /**
+ * Everything that the node checks need is known, and this is the node.
  * Catches: what stands in the way of looking from the node. Lists every fact that could not be found out, with its reason.
+ * Sends: nothing.
  */
 import { check, once } from '../../lib/check.ts'
 import { nodeAddress, preflight } from '../../lib/preflight.ts'

@@ -1,6 +1,7 @@
 /**
- * kubernetes.default from every ready replica of the cluster's DNS by its own address, over UDP.
+ * kubernetes.default from every ready replica of the cluster's DNS by its own address, over UDP and TCP.
  * Catches: the one replica of several that is dead, on an unreachable node, or answers from stale data.
+ * Sends: A and AAAA queries over UDP and TCP to each replica.
  */
 import { check, perFamily } from '../../lib/check.ts'
 import { dnsReplicas } from '../../lib/question/dns.ts'

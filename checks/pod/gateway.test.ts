@@ -2,6 +2,7 @@
  * The namespace's own default route leads to somebody: neighbour resolution (ARP, NDP) decides, ping is only evidence, because many
  * gateways never answer it (169.254.1.1 of Calico, Cilium, cloud routers).
  * Catches: a pod's veth that leads nowhere, a missing default route, a stale static neighbour entry.
+ * Sends: one UDP datagram to the gateway's discard port, an ARP request or neighbour solicitation, 2 echo requests.
  */
 import { check, perFamily } from '../../lib/check.ts'
 import { defaultGateway } from '../../lib/question/gateway.ts'

@@ -1,0 +1,73 @@
+/**
+ * The README's tables, made from what the code says: settings, checks and failure codes.
+ * `npx tsx test/docs.ts` writes them; a unit test holds the README to them.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { CODES } from '../lib/diagnose/codes.ts'
+import { SETTINGS } from '../lib/settings.ts'
+
+const README = new URL('../README.md', import.meta.url)
+
+/** The README with every table between `<!-- name -->` and `<!-- /name -->` made anew. */
+export function withTables(readme: string): string {
+  const tables = { settings: settingsTable(), checks: checksTables(), codes: codesTable() }
+  return Object.entries(tables).reduce((text, [name, table]) => {
+    const marked = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`)
+    return text.replace(marked, () => `<!-- ${name} -->\n\n${table}\n\n<!-- /${name} -->`)
+  }, readme)
+}
+
+export const readme = (): string => readFileSync(README, 'utf8')
+
+function settingsTable(): string {
+  const rows = SETTINGS.map((setting) => [
+    `\`${setting.name}\``,
+    setting.meaning,
+    setting.default,
+    `\`${setting.example}\``,
+    'flag' in setting ? `\`${setting.flag}\`` : '',
+  ])
+  return table(['variable', 'meaning', 'default', 'example', "the original's flag"], rows)
+}
+
+function checksTables(): string {
+  return ['host', 'pod']
+    .map((place) => {
+      const rows = checkFiles(place).map((file) => rowOf(file))
+      const title = place === 'host' ? '**From the node** (`checks/host`)' : '**From the pod** (`checks/pod`)'
+      return `${title}\n\n${table(['check', 'what it asks', 'a failure catches', 'what it sends'], rows)}`
+    })
+    .join('\n\n')
+}
+
+const checkFiles = (place: string): string[] =>
+  readdirSync(new URL(`../checks/${place}/`, import.meta.url))
+    .sort()
+    .map((name) => `checks/${place}/${name}`)
+
+/** A check's doc comment: what it asks, "Catches: ...", "Sends: ...". */
+function rowOf(file: string): string[] {
+  const source = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+  const comment = /\/\*\*([^]*?)\*\//.exec(source)?.[1] ?? ''
+  const text = comment
+    .replace(/^\s*\* ?/gm, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+  const [, asks = '', catches = '', sends = ''] = /^(.*?)\s*Catches: (.*?) Sends: (.*)$/.exec(text) ?? []
+  if (asks === '' || sends === '')
+    throw new Error(`${file}: its comment does not say what it asks, "Catches:" and "Sends:"`)
+  return [`\`${basename(file, '.test.ts')}\``, asks, catches, sends]
+}
+
+function codesTable(): string {
+  const rows = Object.entries(CODES).map(([code, { kind, means, remedy }]) => [`\`${code}\``, kind, means, remedy])
+  return table(['code', 'verdict', 'means', 'what to do'], rows)
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n')
+}
+
+if (process.argv[1]?.endsWith('docs.ts')) writeFileSync(README, withTables(readme()))
