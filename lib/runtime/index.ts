@@ -153,7 +153,7 @@ function scan(query: PodQuery, { procRoot = PROC, nodeNetns, nodeNetnsPath }: Lo
       namespace: query.namespace ?? '',
       name: query.name ?? query.prefix ?? '',
       uid,
-      addresses: firstOf(query.addresses, addresses),
+      addresses: firstOf(query.addresses, hostNetwork ? [] : addresses),
       hostNetwork,
       netnsPath: place.path,
       netns: place.inode,

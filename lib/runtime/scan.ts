@@ -22,6 +22,8 @@ export interface Scanned {
   readonly addresses: readonly string[]
 }
 
+type Look = (member: Member) => Scanned[]
+
 const HINT_SOCKET =
   "Name the runtime's socket (CONTAINER_RUNTIME_ENDPOINT=unix:///path; in a container, mount it), or run with hostPID: true."
 
@@ -41,10 +43,11 @@ export function scanForPod(query: PodQuery, pod: string, procRoot: string, nodeN
   if (members.length === 0) {
     return unknown('RUNTIME_UNAVAILABLE', `no process of any pod is visible in ${procRoot}`, HINT_SOCKET)
   }
+  const look = looker(procRoot, nodeNetns)
   try {
     const own = members.filter(({ uids }) => query.uid !== null && uids.includes(query.uid))
-    if (own.length > 0) return byUid(own, query, procRoot, nodeNetns)
-    return byAddress(members, query, pod, procRoot, nodeNetns)
+    if (own.length > 0) return byUid(own, query, look)
+    return byAddress(members, query, pod, look, procRoot)
   } catch (error) {
     return toUnknown(error)
   }
@@ -69,15 +72,19 @@ function startTime(procRoot: string, pid: number): number {
 
 /**
  * The oldest process of the pod that holds one of its addresses, else the oldest: later ones may have made namespaces of
- * their own, or entered the node's.
+ * their own, or entered the node's. The node's namespace is a pod's only if it holds the pod's addresses, where they are known.
  */
-function byUid(members: readonly Member[], query: PodQuery, procRoot: string, nodeNetns: string): Fact<Scanned> {
-  const alive = members.flatMap((member) => look(member, procRoot, nodeNetns))
-  const chosen = alive.find(({ addresses }) => share(addresses, query.addresses)) ?? alive[0]
+function byUid(members: readonly Member[], query: PodQuery, look: Look): Fact<Scanned> {
+  const alive = members.flatMap(look)
+  const chosen =
+    alive.find(({ addresses }) => share(addresses, query.addresses)) ??
+    alive.find(({ hostNetwork }) => !hostNetwork || query.addresses.length === 0)
   if (chosen !== undefined) return { state: 'known', value: chosen }
   return unknown(
     'NAMESPACE_GONE',
-    'every process of the pod ended while it was looked at',
+    alive.length === 0
+      ? 'every process of the pod ended while it was looked at'
+      : `every process of the pod is in the node's own namespace, which does not hold ${query.addresses.join(', ')}`,
     'The pod was deleted or restarted meanwhile: run again.',
   )
 }
@@ -87,13 +94,13 @@ function byAddress(
   members: readonly Member[],
   query: PodQuery,
   pod: string,
+  look: Look,
   procRoot: string,
-  nodeNetns: string,
 ): Fact<Scanned> {
   const possible = members.filter(({ uids }) => query.uid === null || !innermost(uids).includes('-'))
   const holders = new Map<string, Scanned>()
   for (const member of possible) {
-    for (const seen of look(member, procRoot, nodeNetns)) {
+    for (const seen of look(member)) {
       const ours = !seen.hostNetwork && share(seen.addresses, query.addresses)
       if (ours && !holders.has(seen.netns)) holders.set(seen.netns, seen)
     }
@@ -114,17 +121,20 @@ function byAddress(
   )
 }
 
-/** What is known of one process; none when it has ended. */
-function look({ pid, uids }: Member, procRoot: string, nodeNetns: string): Scanned[] {
-  const netnsPath = `${procRoot}/${pid}/ns/net`
-  try {
-    const netns = namespaceInode(netnsPath)
-    const hostNetwork = netns === nodeNetns
-    const addresses = hostNetwork ? [] : (viewNamespace(procRoot, pid)?.addresses ?? [])
-    return [{ uid: innermost(uids), pid, netns, netnsPath, hostNetwork, addresses }]
-  } catch (error) {
-    if (error instanceof RuntimeError && error.code === 'NAMESPACE_GONE') return []
-    throw error
+/** Tells what is known of a process; nothing when it has ended. Each namespace is read once. */
+function looker(procRoot: string, nodeNetns: string): Look {
+  const known = new Map<string, readonly string[]>()
+  return ({ pid, uids }) => {
+    const netnsPath = `${procRoot}/${pid}/ns/net`
+    try {
+      const netns = namespaceInode(netnsPath)
+      const addresses = known.get(netns) ?? viewNamespace(procRoot, pid)?.addresses ?? []
+      known.set(netns, addresses)
+      return [{ uid: innermost(uids), pid, netns, netnsPath, hostNetwork: netns === nodeNetns, addresses }]
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === 'NAMESPACE_GONE') return []
+      throw error
+    }
   }
 }
 

@@ -36,8 +36,7 @@ export function usualSockets(runtimeVersion: string | null, procRoot: string, do
 
 /** The path of unix:///path, unix:/path or /path; null for anything else (tcp, npipe, a relative path). */
 export function endpointPath(endpoint: string): string | null {
-  const path = endpoint.replace(/^unix:(\/\/(?=\/))?/, '')
-  return path.startsWith('/') ? path : null
+  return /^(?:unix:(?:\/\/)?)?(\/(?!\/).*)$/.exec(endpoint)?.[1] ?? null
 }
 
 /** Those of `paths` that exist, each socket once, whatever links lead to it. */
