@@ -13,7 +13,7 @@ const README = new URL('../README.md', import.meta.url)
 export function withTables(readme: string): string {
   const tables = { settings: settingsTable(), checks: checksTables(), codes: codesTable() }
   return Object.entries(tables).reduce((text, [name, table]) => {
-    const marked = new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`)
+    const marked = new RegExp(`<!-- ${name} -->[\s\S]*?<!-- /${name} -->`)
     return text.replace(marked, () => `<!-- ${name} -->\n\n${table}\n\n<!-- /${name} -->`)
   }, readme)
 }
@@ -49,7 +49,7 @@ const checkFiles = (place: string): string[] =>
 /** A check's doc comment: what it asks, "Catches: ...", "Sends: ...". */
 function rowOf(file: string): string[] {
   const source = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
-  const comment = /\/\*\*([^]*?)\*\//.exec(source)?.[1] ?? ''
+  const comment = /\/\*\*([\s\S]*?)\*\//.exec(source)?.[1] ?? ''
   const text = comment
     .replace(/^\s*\* ?/gm, '')
     .replace(/\s+/g, ' ')
