@@ -13,8 +13,10 @@ const README = new URL('../README.md', import.meta.url)
 export function withTables(readme: string): string {
   const tables = { settings: settingsTable(), checks: checksTables(), codes: codesTable() }
   return Object.entries(tables).reduce((text, [name, table]) => {
-    const marked = new RegExp(`<!-- ${name} -->[\s\S]*?<!-- /${name} -->`)
-    return text.replace(marked, () => `<!-- ${name} -->\n\n${table}\n\n<!-- /${name} -->`)
+    const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+    const [from, to] = [text.indexOf(start), text.indexOf(end)]
+    if (from < 0 || to < from) throw new Error(`the README does not mark its table of ${name}`)
+    return `${text.slice(0, from)}${start}\n\n${table}\n\n${text.slice(to)}`
   }, readme)
 }
 

@@ -4,8 +4,3 @@ import { readme, withTables } from '../../docs.ts'
 test("the README's tables of settings, checks and codes say what the code says", () => {
   expect(readme(), 'run "npx tsx test/docs.ts" and read the difference').toBe(withTables(readme()))
 })
-
-test('the README marks the three tables', () => {
-  for (const name of ['settings', 'checks', 'codes'])
-    expect(readme()).toMatch(new RegExp(`<!-- ${name} -->[^]+<!-- /${name} -->`))
-})
