@@ -58,7 +58,13 @@ export function judgeEcho(result: EchoResult): EchoJudgement {
     avg: rttsMs.length === 0 ? null : rttsMs.reduce((sum, rtt) => sum + rtt, 0) / rttsMs.length,
     max: rttsMs.length === 0 ? null : Math.max(...rttsMs),
   }
-  return { state: received === 0 ? stateWithoutReply(result.error) : stateOfLoss(loss), loss, ...times }
+  return { state: stateOf(result, loss), loss, ...times }
+}
+
+function stateOf({ sent, received, error }: EchoResult, loss: number): EchoState {
+  if (received > 0) return stateOfLoss(loss)
+  // Nothing was asked: not a word about the network.
+  return sent === 0 ? 'not-measured' : stateWithoutReply(error)
 }
 
 function stateOfLoss(loss: number): EchoState {

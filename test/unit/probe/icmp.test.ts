@@ -47,6 +47,7 @@ describe('judgeEcho', () => {
     ['not-measured', result(0, 0, { kind: 'local', from: null, text: 'x', code: 'PERMISSION_MISSING' })],
     ['not-measured', result(0, 0, { kind: 'local', from: null, text: 'x', code: 'NATIVE_MODULE_MISSING' })],
     ['not-measured', result(3, 0, localError('EAGAIN'))],
+    ['not-measured', result(0, 0)],
   ] as const)('%s', ([state, measured]) => {
     expect(judgeEcho(measured).state).toBe(state)
   })
