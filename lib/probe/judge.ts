@@ -51,9 +51,14 @@ export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outc
   const said = [...new Set(bad.map((answer) => answer.said))].join('; ')
   const all = bad.length === attempts.length
   const detail = `${nameOf(target)}: ${all ? said : `${bad.length} of ${attempts.length} attempts failed: ${said}`}`
-  const proven = bad.some((answer) => CODES[answer.code as Code]?.kind !== 'inconclusive')
-  return { ...outcome, code: all || !proven ? outcome.code : 'BACKEND_DEAD', detail }
+  return { ...outcome, code: !all && DEAD.has(outcome.code) ? 'BACKEND_DEAD' : outcome.code, detail }
 }
+
+/** Codes that say of one attempt among good ones: the backend that it met is dead. A wrong answer is worse than that. */
+const DEAD: ReadonlySet<Code> = new Set([
+  ...['UNREACHABLE', 'REJECTED', 'NOTHING_LISTENING', 'NO_ROUTE'],
+  ...['TLS_STALLED', 'TLS_HANDSHAKE_FAILED', 'HTTP_NO_ANSWER', 'DNS_NO_ANSWER'],
+])
 
 /** A target as a person would name it: name, address, port and node. */
 export function nameOf({ name, address, port, family, node }: Target): string {

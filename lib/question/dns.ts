@@ -66,7 +66,13 @@ async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Pro
   const judged = await Promise.all(
     targets.flatMap((target) => expected.records.map((record) => askOften(target, times, expected.name, record))),
   )
-  return { targets, answered: allOf(judged) }
+  const answered = allOf(judged)
+  return { targets, answered: answered.ok ? { ...answered, detail: summaryOf(servers, expected) } : answered }
+}
+
+function summaryOf(servers: readonly string[], { records }: Expected): string {
+  const shown = records.map(({ type, values }) => `${type} ${values === null ? 'any' : values.join(', ') || 'none'}`)
+  return `${servers.join(', ')} answered as expected over UDP and TCP: ${shown.join('; ')}`
 }
 
 /** One record type from one nameserver, often enough to meet each replica behind it. */
@@ -79,9 +85,7 @@ async function askOften(
   const servers = Array.from({ length: times }, () => target)
   const results = await askDns(servers, { name, type: record.type }, { oneBackend: true })
   const answers: Answer[] = results.map((result) => dnsAnswer(result, record.values))
-  const judged = judgeRepeated(target, answers)
-  const seen = answers[0]?.said ?? ''
-  return judged.ok ? { ...judged, detail: `${target.name}: ${seen}` } : judged
+  return judgeRepeated(target, answers)
 }
 
 /** The pod's nameservers of the family; a pod that does not use the cluster's DNS is not asked. */
