@@ -21,12 +21,18 @@ export function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
-/** The `count` names nearest to `wanted`, nearest first, none that has nothing in common with it. */
+/** The `count` names nearest to `wanted`, or whose start is, nearest first; none that has too little in common with it. */
 export function closest(wanted: string, names: readonly string[], count = 3): string[] {
+  const length = wanted.length
+  const limit = length < 3 ? length - 1 : Math.ceil(length / 3)
+  const distance = (name: string) => {
+    const starts = [length - 1, length, length + 1].map((end) => name.slice(0, end))
+    return name.includes(wanted) ? 0 : Math.min(...[...starts, name].map((each) => editDistance(wanted, each)))
+  }
   return [...new Set(names)]
-    .map((name) => ({ name, distance: editDistance(wanted, name.slice(0, wanted.length + 2)) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, wanted.length / 2) || name.includes(wanted))
-    .sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name))
+    .map((name) => ({ name, far: distance(name) }))
+    .filter(({ far }) => far <= limit)
+    .sort((a, b) => a.far - b.far || a.name.localeCompare(b.name))
     .slice(0, count)
     .map(({ name }) => name)
 }

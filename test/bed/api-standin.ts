@@ -26,6 +26,8 @@ export interface Behaviour {
   readonly mute: boolean
   /** Status for everything, or for "list pods", "get services", "get /readyz" and so on. */
   readonly status: Readonly<Record<string, number>>
+  /** Lists of namespaced kinds over all namespaces get 403: an account with Roles only. */
+  readonly forbidWide: boolean
   /** Names of health checks that fail. */
   readonly unhealthy: readonly string[]
   /** Body of every answer, in place of JSON: a login page, say. */
@@ -34,7 +36,15 @@ export interface Behaviour {
   readonly certificate: string
 }
 
-const SOUND: Behaviour = { delay: 0, mute: false, status: {}, unhealthy: [], page: null, certificate: 'good' }
+const SOUND: Behaviour = {
+  delay: 0,
+  mute: false,
+  status: {},
+  forbidWide: false,
+  unhealthy: [],
+  page: null,
+  certificate: 'good',
+}
 const HEALTH = ['ping', 'log', 'etcd', 'poststarthook/start-apiextensions-informers', 'shutdown']
 
 export interface StandinOptions {
@@ -122,7 +132,8 @@ function answer(state: State, options: StandinOptions, request: IncomingMessage,
   const fail = (status: number, message: string) =>
     send(status, JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code: status }))
   const user = userOf(request, options)
-  const forced = behaviour.status[action] ?? behaviour.status['*']
+  const wide = asked && !asked.namespace && !asked.name && !/^(nodes|namespaces)$/.test(asked.plural)
+  const forced = behaviour.forbidWide && wide ? 403 : (behaviour.status[action] ?? behaviour.status['*'])
   if (user === null || forced === 401) return void fail(401, 'Unauthorized')
   if (forced === 403 || (user === 'system:anonymous' && asked)) {
     return void fail(403, `${asked?.plural} is forbidden: User "${user}" cannot ${action.replace(' ', ' resource "')}"`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nearMiss } from '../../../lib/settings/similar.ts'
+import { closest, editDistance, nearMiss } from '../../../lib/settings/similar.ts'
 import { parseSettings, publicSettings, SETTINGS } from '../../../lib/settings.ts'
 
 const problemsOf = (env: Record<string, string>) => parseSettings(env).problems.map(({ variable }) => variable)
@@ -223,3 +223,31 @@ function envExample(): string {
   })
   return head + blocks.join('')
 }
+
+describe('closest names', () => {
+  const pods = ['bbox-7c6b5c99c8-pxh6k', 'web-64957f6c7b-8hdc4', 'coredns-596b689849-jbd9x']
+  test.each([
+    ['bbx', 'bbox-7c6b5c99c8-pxh6k'],
+    ['bxob', 'bbox-7c6b5c99c8-pxh6k'],
+    ['webb', 'web-64957f6c7b-8hdc4'],
+    ['core-dns', 'coredns-596b689849-jbd9x'],
+    ['dns', 'coredns-596b689849-jbd9x'],
+    ['web-64957f6c7b-8hdc5', 'web-64957f6c7b-8hdc4'],
+  ])('%s: %s', (wanted, expected) => {
+    expect(closest(wanted, pods)[0]).toBe(expected)
+  })
+  test('nothing in common: none', () => {
+    expect(closest('prometheus', pods)).toEqual([])
+    expect(closest('zz', pods)).toEqual([])
+  })
+  test('the distance is a metric on what is typed: symmetric, zero for equals, a swap is one step', () => {
+    expect(editDistance('pod', 'pdo')).toBe(1)
+    fc.assert(
+      fc.property(fc.string({ maxLength: 8 }), fc.string({ maxLength: 8 }), (a, b) => {
+        expect(editDistance(a, b)).toBe(editDistance(b, a))
+        expect(editDistance(a, b) === 0).toBe(a === b)
+        expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length))
+      }),
+    )
+  })
+})
