@@ -1,6 +1,6 @@
 /** One DNS question over UDP, asked again and again within a budget until something believable comes back. */
 import { randomInt } from 'node:crypto'
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { createSocket, type RemoteInfo } from 'node:dgram'
 import { canonicalAddress, withoutZone } from '../packet/address.ts'
 import { type DnsQuestion, encodeQuery, parseAnswer } from '../packet/dns.ts'
 import type { Target } from '../types.ts'
@@ -13,7 +13,8 @@ const SEND_AT_MS = [0, 500, 1200, 2200] as const
 /**
  * Asks `target`. The first and third query leave from connected sockets: the kernel drops strangers and reports ICMP
  * port unreachable. The second and fourth from unconnected ones, which see an answer that comes from a wrong address.
- * `oneBackend`: every query leaves from the first socket, so that a virtual address sends all of them to one backend.
+ * `oneBackend`: every query that counts leaves from the first socket, so that a virtual address sends all of them to one
+ * backend; the unconnected sockets then look out for strangers only.
  */
 export function askOverUdp(
   target: Target,
@@ -21,55 +22,84 @@ export function askOverUdp(
   budgetMs: number,
   oneBackend: boolean,
 ): Promise<DnsResult> {
-  const { port } = target
-  if (port === undefined) throw new TypeError(`target ${target.name} (${target.address}) has no port`)
   return new Promise((resolve) => {
-    const sockets: Socket[] = []
-    const timers: NodeJS.Timeout[] = []
-    let suspicion: Pick<DnsResult, 'state' | 'detail'> = { state: 'no-answer', detail: null }
-    const settle = (rest: Partial<DnsResult> & { readonly state: DnsState }) => {
+    const opened: Query[] = []
+    let tries = 0
+    let suspicion: Said = { state: 'no-answer' }
+    let settled = false
+    const settle = (said: Said) => {
+      if (settled) return
+      settled = true
       for (const timer of timers) clearTimeout(timer)
       cancel()
-      for (const socket of sockets) {
-        socket.removeAllListeners().on('error', ignore)
-        socket.close()
-      }
-      resolve({ ...NOTHING, target, question, transport: 'udp', tries, detail: null, ...rest })
+      for (const query of opened) query.close()
+      resolve({ ...NOTHING, target, question, transport: 'udp', tries, detail: null, ...said })
     }
-    let again: (() => void) | undefined
-    let tries = 0
-    const ask = (connected: boolean) => {
+    const hear = (said: Said, final: boolean) => {
+      if (final) settle(said)
+      else suspicion = said
+    }
+    const ask = (index: number) => {
       tries++
-      if (again) return again()
-      const id = randomInt(0x10000)
-      const query = encodeQuery(id, question)
-      const started = performance.now()
-      const socket = createSocket(target.family === 6 ? 'udp6' : 'udp4')
-      sockets.push(socket)
-      const failed = (error: NodeJS.ErrnoException, local: boolean) =>
-        settle({ state: FROM_UDP[udpStateOf(error.code ?? '', local)], detail: error.code ?? null })
-      socket.on('error', (error: NodeJS.ErrnoException) => failed(error, !connected))
-      socket.on('message', (message, from) => {
-        const parsed = parseAnswer(message, id, question)
-        if (isFrom(target, from)) {
-          if (parsed.kind === 'answer') settle(readReply(parsed, started))
-          else suspicion = { state: 'malformed', detail: parsed.why }
-        } else if (parsed.kind === 'answer') {
-          suspicion = { state: 'wrong-source', detail: `the answer came from ${from.address} port ${from.port}` }
-        }
-      })
-      if (!connected) return socket.send(query, port, target.address)
-      socket.connect(port, target.address, (error?: NodeJS.ErrnoException) => {
-        if (error) return failed(error, true)
-        socket.send(query)
-        if (oneBackend) again = () => socket.send(query)
-      })
+      const connected = index % 2 === 0
+      const first = opened[0]
+      if (!oneBackend || !first) return opened.push(openQuery(target, question, connected, hear))
+      first.send()
+      const strangersOnly = (said: Said) => said.state === 'wrong-source' && hear(said, false)
+      if (!connected) opened.push(openQuery(target, question, connected, strangersOnly))
     }
-    SEND_AT_MS.forEach((at, index) => {
-      if (at < budgetMs) timers.push(setTimeout(ask, at, index % 2 === 0))
-    })
+    const timers = SEND_AT_MS.filter((at) => at < budgetMs).map((at, index) => setTimeout(ask, at, index))
     const cancel = deadline(budgetMs, () => settle(suspicion))
   })
+}
+
+/** What was heard, as a part of a result. */
+type Said = Partial<DnsResult> & { readonly state: DnsState }
+
+interface Query {
+  send(): void
+  close(): void
+}
+
+/** Sends one query from a socket of its own; `hear` gets what comes back, `final` when that settles the question. */
+function openQuery(
+  target: Target,
+  question: DnsQuestion,
+  connected: boolean,
+  hear: (said: Said, final: boolean) => void,
+): Query {
+  const { address, port } = target
+  if (port === undefined) throw new TypeError(`target ${target.name} (${address}) has no port`)
+  const id = randomInt(0x10000)
+  const query = encodeQuery(id, question)
+  const socket = createSocket(target.family === 6 ? 'udp6' : 'udp4')
+  let started = performance.now()
+  const failed = (error: NodeJS.ErrnoException, local: boolean) =>
+    hear({ state: FROM_UDP[udpStateOf(error.code ?? '', local)], detail: error.code ?? null }, true)
+  // Without a callback Node drops the errors of send(2). On a connected socket they may be an ICMP error's.
+  const sent = (error: Error | null) => error && failed(error, !connected)
+  const send = () => {
+    started = performance.now()
+    if (connected) socket.send(query, sent)
+    else socket.send(query, port, address, sent)
+  }
+  socket.on('error', (error) => failed(error, !connected))
+  socket.on('message', (message, from) => {
+    const parsed = parseAnswer(message, id, question)
+    if (isFrom(target, from)) hear(readReply(parsed, started), parsed.kind === 'answer')
+    else if (parsed.kind === 'answer') hear(strange(from), false)
+  })
+  if (connected) socket.connect(port, address, (error?: Error) => (error ? failed(error, true) : send()))
+  else send()
+  const close = () => {
+    socket.removeAllListeners().on('error', ignore)
+    socket.close()
+  }
+  return { send, close }
+}
+
+function strange({ address, port }: RemoteInfo): Said {
+  return { state: 'wrong-source', detail: `the answer came from ${address} port ${port}` }
 }
 
 /** Link-local sources carry a zone in Node (fe80::1%eth0) that the target may or may not name. */

@@ -62,7 +62,10 @@ function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
     const started = performance.now()
     const timers: NodeJS.Timeout[] = []
     let sent = 0
+    let settled = false
     const settle = (state: UdpState, errno: string | null = null, answerBytes: number | null = null) => {
+      if (settled) return
+      settled = true
       for (const timer of timers) clearTimeout(timer)
       cancel()
       socket.removeAllListeners().on('error', ignore)
@@ -74,8 +77,8 @@ function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
       settle(udpStateOf(error.code ?? '', local), error.code ?? null)
     const send = () => {
       sent++
-      // An error of send(2) also arrives as 'error' when there is no callback.
-      socket.send(payload)
+      // Without a callback Node drops the errors of send(2).
+      socket.send(payload, (error) => error && failed(error))
     }
     socket.once('error', (error) => failed(error))
     socket.once('message', (message) => settle('answered', null, message.length))

@@ -172,8 +172,36 @@ describe('a path that fails', () => {
     await new Promise<void>((resolve) => other.bind(port, '198.18.0.3', resolve))
     await enterNamespace(netnsPath(bed.client))
     sockets[sockets.length - 2]?.on('message', (query, from) => other.send(answerTo(query), from.port, from.address))
-    const found = await ask(server('udp', port), NAME, 'A', 1000)
-    expect(found).toMatchObject({ state: 'wrong-source', detail: `the answer came from 198.18.0.3 port ${port}` })
+    for (const oneBackend of [false, true]) {
+      const question = { name: NAME, type: 'A' } as const
+      const [found] = await askDns([server('udp', port)], question, { budgetMs: 1000, oneBackend })
+      expect(found).toMatchObject({ state: 'wrong-source', detail: `the answer came from 198.18.0.3 port ${port}` })
+    }
+  })
+
+  it('shows the dead one of two backends when every repeat stays with its own', async () => {
+    const dead = await misbehave(() => {})
+    ip(`-n ${bed.client} route add 203.0.113.0/24 via 198.18.0.2`)
+    const rule = `ip daddr 203.0.113.10 udp dport 53 dnat to 198.18.0.2:numgen inc mod 2 map { 0 : 53, 1 : ${dead} }`
+    addChain(bed.client, 'ip', 'nat hook output priority -100', rule)
+    try {
+      const many = Array.from({ length: 8 }, () => server('udp', 53, '203.0.113.10'))
+      const results = await askDns(many, { name: NAME, type: 'A' }, { oneBackend: true })
+      expect(results.filter(({ state }) => state === 'answered')).toHaveLength(4)
+      expect(results.filter(({ state }) => state === 'no-answer')).toHaveLength(4)
+    } finally {
+      flushRules(bed.client)
+      ip(`-n ${bed.client} route del 203.0.113.0/24 via 198.18.0.2`)
+    }
+  })
+
+  it('rejected, when a local filter refuses to send', async () => {
+    addChain(bed.client, 'inet', 'filter hook output priority 0', 'udp dport 53 drop')
+    try {
+      expect(await ask(server('udp'))).toMatchObject({ state: 'rejected', detail: 'EPERM', tries: 1 })
+    } finally {
+      flushRules(bed.client)
+    }
   })
 })
 
