@@ -145,7 +145,7 @@ function scan(query: PodQuery, { procRoot = PROC, nodeNetns, nodeNetnsPath }: Lo
   const view = hostNetwork ? null : viewNamespace(procRoot, pid)
   if (view !== null && looksSandboxed(view, details)) return toUnknown(sandboxed(pod, details))
   const place = hostNetwork
-    ? nodeNamespace({ procRoot, nodeNetns, nodeNetnsPath, pod, uid })
+    ? nodeNamespace({ nodeNetns, nodeNetnsPath })
     : { path: scanned.value.netnsPath, inode: scanned.value.netns }
   return {
     state: 'known',

@@ -23,7 +23,7 @@ export interface Where {
 /**
  * The namespace of a sandbox. In this order: its own process, the namespace that the runtime pinned, a process of a running container.
  * Process ids may be stale, reused, or from another PID namespace, so each is checked: it exists, it belongs to no other pod, it is in the
- * pinned namespace if that is visible here, else holds one of the pod's addresses if they are known, and is not on the node's own namespace.
+ * pinned namespace if that is visible here, else its cgroup or its namespace's addresses fit the pod, and it is not in the node's own namespace.
  * Throws RuntimeError: PERMISSION_MISSING or NAMESPACE_GONE.
  */
 export async function sandboxNamespace(
@@ -56,8 +56,8 @@ export async function sandboxNamespace(
 }
 
 /** The node's own namespace. The path of this process serves when the suite runs there. */
-export function nodeNamespace({ nodeNetns, nodeNetnsPath, procRoot }: Where): Found {
-  const path = nodeNetnsPath ?? `${procRoot}/${process.pid}/ns/net`
+export function nodeNamespace({ nodeNetns, nodeNetnsPath }: Pick<Where, 'nodeNetns' | 'nodeNetnsPath'>): Found {
+  const path = nodeNetnsPath ?? `/proc/${process.pid}/ns/net`
   return { path, inode: nodeNetns, pid: null }
 }
 
@@ -76,22 +76,30 @@ function pinnedNamespace(path: string, details: SandboxDetails, where: Where): F
 }
 
 function processNamespace(pid: number, pinned: Found | null, details: SandboxDetails, where: Where): Found {
-  const path = `${where.procRoot}/${pid}/ns/net`
   const cgroup = readProc(`${where.procRoot}/${pid}/cgroup`)
   if (cgroup === null) throw wrongProcess(pid, 'is not there', where)
+  const path = `${where.procRoot}/${pid}/ns/net`
   const found = { path, inode: namespaceInode(path), pid }
   const uids = podUids(cgroup)
-  if (uids.length > 0 && !uids.includes(where.uid))
-    throw wrongProcess(pid, `belongs to the pod with uid ${uids[0]}`, where)
+  const proven = uids.includes(where.uid)
+  if (uids.length > 0 && !proven) throw wrongProcess(pid, `belongs to the pod with uid ${uids[0]}`, where)
   if (pinned !== null) {
     if (pinned.inode !== found.inode) throw wrongProcess(pid, `is not in the namespace ${pinned.path}`, where)
     return { ...pinned, pid }
   }
-  const seen = viewNamespace(where.procRoot, pid)?.addresses ?? []
-  if (details.addresses.length > 0 && seen.length > 0 && !share(seen, details.addresses)) {
-    throw wrongProcess(pid, `has the addresses ${seen.join(', ')}, the pod has ${details.addresses.join(', ')}`, where)
-  }
+  if (!proven) refuteByNetwork(found, pid, details, where)
   return notTheNode(found, details, where)
+}
+
+/** A process whose cgroup is hidden must at least be in a namespace that fits what the runtime says. */
+function refuteByNetwork(found: Found, pid: number, { hostNetwork, addresses }: SandboxDetails, where: Where): void {
+  if (hostNetwork === true && found.inode !== where.nodeNetns) {
+    throw wrongProcess(pid, "is not in the node's namespace, as a hostNetwork pod is", where)
+  }
+  const seen = addresses.length === 0 ? [] : (viewNamespace(where.procRoot, pid)?.addresses ?? [])
+  if (seen.length > 0 && !share(seen, addresses)) {
+    throw wrongProcess(pid, `has the addresses ${seen.join(', ')}, the pod has ${addresses.join(', ')}`, where)
+  }
 }
 
 /** A pod with a network of its own that seems to be in the node's namespace: probes from there would measure the node. */

@@ -18,7 +18,12 @@ export function namespaceInode(path: string): string {
     if (statfsSync(path).type === NSFS_MAGIC) return inode
   } catch (error) {
     if (error instanceof NamespaceError) throw new RuntimeError(error.code, error.message, error.hint)
-    throw error
+    // statfs: it vanished between the two calls
+    throw new RuntimeError(
+      'NAMESPACE_GONE',
+      `no network namespace at ${path} any more`,
+      'The pod was restarted: run again.',
+    )
   }
   throw new RuntimeError(
     'NAMESPACE_GONE',

@@ -1,9 +1,10 @@
 /** Container runtimes for tests: recorded answers on a real socket, with live processes and namespaces put in. */
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type handleUnaryCall, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import type { LookupOptions, PodQuery } from '../../lib/runtime/index.ts'
@@ -188,3 +189,16 @@ export const query = (parts: Partial<PodQuery>): PodQuery => ({
   addresses: [],
   ...parts,
 })
+
+const SCRIPT = `
+  const { locatePod } = await import('./lib/runtime/index.ts')
+  const [query, options] = JSON.parse(process.argv[1])
+  console.log(JSON.stringify(await locatePod(query, options)))`
+
+/** What locatePod returns in a process of its own, started by `command`: setpriv, unshare, ... */
+export async function locateIn(command: readonly string[], wanted: PodQuery, options: LookupOptions): Promise<unknown> {
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', SCRIPT]
+  const [program = '', ...args] = [...command, ...node, JSON.stringify([wanted, options])]
+  const { stdout } = await promisify(execFile)(program, args)
+  return JSON.parse(stdout)
+}

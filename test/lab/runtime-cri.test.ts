@@ -1,10 +1,11 @@
 /** The recorded answers of four runtimes, over a real gRPC socket, lead to the namespace of a live process. */
+import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Server } from '@grpc/grpc-js'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { listPods, locatePod, type PodQuery } from '../../lib/runtime/index.ts'
 import { ip } from '../bed/namespace.ts'
-import { pod, query, type Recorded, recorded, runtimeBed, serveCri } from './runtime-bed.ts'
+import { locateIn, pod, query, type Recorded, recorded, runtimeBed, serveCri } from './runtime-bed.ts'
 
 let bed: Awaited<ReturnType<typeof runtimeBed>>
 const servers: Server[] = []
@@ -95,6 +96,21 @@ describe('CRI-O', () => {
     answers.ListContainers.containers = []
     const fact = await locate(answers, { name: 'bbox-a' })
     expect(fact).toMatchObject({ state: 'known', value: { netns: bed.a.inode, pid: null } })
+  })
+
+  test('the pinned namespace is found below the root of process 1 where it is not mounted here', async () => {
+    const answers = recorded('cri-o-1.37')
+    pod(answers, 'bbox-a').pinned(`/var${bed.a.path}`)
+    answers.ListContainers.containers = []
+    const hidden = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /run/netns && exec "$@"', 'sh']
+    const procRoot = join(bed.dir, 'proc')
+    mkdirSync(procRoot)
+    symlinkSync(`/proc/${bed.b.pid}`, join(procRoot, '1'))
+    const options = { ...bed.options, procRoot, endpoint: await endpointOf(answers) }
+    expect(await locateIn(hidden, query({ name: 'bbox-a' }), options)).toMatchObject({
+      state: 'known',
+      value: { netns: bed.a.inode, netnsPath: `${procRoot}/1/root${bed.a.path}` },
+    })
   })
 
   test('with infra container: its process', async () => {
@@ -317,6 +333,13 @@ describe('a process id that misleads', () => {
     ip(`-n ${bed.b.name} addr add 198.18.1.2/32 dev lo`)
     expect(await locate(answers, BBOX)).toMatchObject({ state: 'known', value: { netns: bed.b.inode } })
     ip(`-n ${bed.b.name} addr flush dev lo`)
+  })
+
+  test('of a hostNetwork pod, reused in another namespace: the node’s namespace', async () => {
+    const { answers, bbox } = misled(bed.b.pid, null)
+    bbox.answer.status.network = {}
+    bbox.answer.status.linux = { namespaces: { options: { network: 'NODE' } } }
+    expect(await locate(answers, BBOX)).toMatchObject({ state: 'known', value: { netns: bed.node.inode, pid: null } })
   })
 
   test('an ordinary file is no pinned namespace', async () => {

@@ -1,11 +1,10 @@
 /** Without a socket: real processes in real cgroups that are named as kubelets name them. */
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { locatePod } from '../../lib/runtime/index.ts'
 import { ip } from '../bed/namespace.ts'
-import { query, runtimeBed } from './runtime-bed.ts'
+import { locateIn, query, runtimeBed } from './runtime-bed.ts'
 
 let bed: Awaited<ReturnType<typeof runtimeBed>>
 const made: string[] = []
@@ -120,16 +119,22 @@ describe('by uid', () => {
     goHome(nested.pid)
   })
 
-  test('seen from a private cgroup namespace', () => {
+  test('seen from a private cgroup namespace', async () => {
     place(bed.a.pid, cgroupfs(UID))
-    const script = `
-      const { locatePod } = await import('./lib/runtime/index.ts')
-      const [query, options] = JSON.parse(process.argv[1])
-      console.log(JSON.stringify(await locatePod(query, options)))`
-    const asked = JSON.stringify([query({ name: 'bbox', uid: UID }), bed.options])
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script, asked]
-    const out = execFileSync('unshare', ['-C', ...node], { encoding: 'utf8' })
-    expect(JSON.parse(out)).toMatchObject({ state: 'known', value: { netns: bed.a.inode } })
+    const wanted = query({ name: 'bbox', uid: UID })
+    expect(await locateIn(['unshare', '-C'], wanted, bed.options)).toMatchObject({
+      state: 'known',
+      value: { netns: bed.a.inode },
+    })
+  })
+
+  test('without CAP_SYS_PTRACE the capability is named', async () => {
+    place(bed.a.pid, cgroupfs(UID))
+    const wanted = query({ name: 'bbox', uid: UID })
+    expect(await locateIn(['setpriv', '--bounding-set=-sys_ptrace'], wanted, bed.options)).toMatchObject({
+      code: 'PERMISSION_MISSING',
+      hint: expect.stringContaining('CAP_SYS_PTRACE'),
+    })
   })
 })
 

@@ -1,14 +1,13 @@
 /** Sockets that are missing, refuse, are silent, or belong to something else: each with its own sentence. */
-import { execFile, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { Server as Grpc, ServerCredentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listPods, locatePod } from '../../lib/runtime/index.ts'
-import { pod, query, recorded, runtimeBed, serveCri } from './runtime-bed.ts'
+import { locateIn, pod, query, recorded, runtimeBed, serveCri } from './runtime-bed.ts'
 
 let bed: Awaited<ReturnType<typeof runtimeBed>>
 let good = ''
@@ -135,18 +134,10 @@ describe('without a named endpoint', () => {
 })
 
 describe('rights', () => {
-  const script = `
-    const { locatePod } = await import('./lib/runtime/index.ts')
-    const [query, options] = JSON.parse(process.argv[1])
-    console.log(JSON.stringify(await locatePod(query, options)))`
-  const asked = async (options: object, command: string, ...args: string[]): Promise<unknown> => {
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script]
-    const { stdout } = await promisify(execFile)(command, [...args, ...node, JSON.stringify([bbox, options])])
-    return JSON.parse(stdout)
-  }
+  const unprivileged = ['setpriv', '--bounding-set=-sys_ptrace']
 
   test('without CAP_SYS_PTRACE the pinned namespace serves', async () => {
-    expect(await asked(at(good), 'setpriv', '--bounding-set=-sys_ptrace')).toMatchObject({
+    expect(await locateIn(unprivileged, bbox, at(good))).toMatchObject({
       state: 'known',
       value: { netns: bed.a.inode, netnsPath: bed.a.path, pid: null },
     })
@@ -159,7 +150,7 @@ describe('rights', () => {
     pod(answers, 'bbox').pinned(null)
     const server = await serveCri(answers, path)
     closers.push(() => server.forceShutdown())
-    expect(await asked(at(path), 'setpriv', '--bounding-set=-sys_ptrace')).toMatchObject({
+    expect(await locateIn(unprivileged, bbox, at(path))).toMatchObject({
       code: 'PERMISSION_MISSING',
       hint: expect.stringContaining('CAP_SYS_PTRACE'),
     })
@@ -168,7 +159,8 @@ describe('rights', () => {
   test('a socket that belongs to root is named to another user', async () => {
     chmodSync(bed.dir, 0o755)
     chmodSync(good, 0o600)
-    expect(await asked(at(good), 'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')).toMatchObject({
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+    expect(await locateIn(nobody, bbox, at(good))).toMatchObject({
       code: 'PERMISSION_MISSING',
       reason: expect.stringContaining('good.sock'),
     })
