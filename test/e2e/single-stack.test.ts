@@ -4,20 +4,25 @@ import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 import { expectHealthy } from './healthy.ts'
 import { runSuite } from './suite.ts'
 
-describe.each([
+const CLUSTERS = [
   { family: '4', proxyMode: 'iptables', containerd: '2' },
   { family: '6', proxyMode: 'nftables', containerd: '2' },
-] as const)('IPv$family only, kube-proxy with $proxyMode, containerd $containerd', (options) => {
-  let cluster: Cluster
+] as const
 
-  beforeAll(async () => {
-    cluster = await startCluster({ prefix: 'e2e', ...options })
-  })
-  afterAll(() => cluster?.stop())
+for (const options of CLUSTERS) {
+  const { family, proxyMode, containerd } = options
+  describe(`IPv${family} only, kube-proxy with ${proxyMode}, containerd ${containerd}`, () => {
+    let cluster: Cluster
 
-  test('every check passes', async () => {
-    const run = await runSuite(cluster)
-    expectHealthy(run, options.family)
-    expect(run.report.source?.foundBy).toContain(`containerd v${options.containerd}.`)
+    beforeAll(async () => {
+      cluster = await startCluster({ prefix: 'e2e', ...options })
+    })
+    afterAll(() => cluster?.stop())
+
+    test('every check passes', async () => {
+      const run = await runSuite(cluster)
+      expectHealthy(run, family)
+      expect(run.report.source?.foundBy).toContain(`containerd ${containerd}.`)
+    })
   })
-})
+}
