@@ -48,8 +48,9 @@ export function pickPod(row: PickedRow, { pods, slices, policies }: Neighbourhoo
   const { source } = asker
   const behind = endpointsByPod(served(slices))
   const isDns = (pod: PodObject) => behind.get(podId(pod))?.some(({ service }) => service === asker.dnsService) === true
-  const rank = (pod: PodObject) =>
-    (isDns(pod) ? 4 : 0) + (pod.namespace === source.namespace ? 0 : 1) + (pod.namespace === 'kube-system' ? 1 : 0)
+  const nearness = ({ namespace }: PodObject) =>
+    namespace === source.namespace ? 0 : namespace === 'kube-system' ? 2 : 1
+  const rank = (pod: PodObject) => (isDns(pod) ? 4 : 0) + nearness(pod)
   const [pod] = pods
     .filter((each) => podId(each) !== podId(source) && (each.node === source.node) === (row === 'same-node'))
     .filter((each) => isSound(each) && behind.has(podId(each)) && policiesOn(each, policies, 'Ingress').length === 0)

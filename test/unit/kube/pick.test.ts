@@ -109,6 +109,16 @@ describe('pods', () => {
     const behind = slice('z', [{ address: '198.18.2.78', pod: 'zzz', node: 'n2' }], [http], { namespace: 'zzz' })
     expect(other({ pods: none, more: [...both, behind] })).toBe('zzz')
   })
+  test('asked from kube-system, a DNS pod beside the source comes after a pod of another namespace', () => {
+    const system = { namespace: 'kube-system' }
+    const dns = [
+      pod({ ...system, name: 'coredns', node: 'n2', ips: ['198.18.2.3'] }),
+      slice('kube-dns', [{ address: '198.18.2.3', pod: 'coredns', node: 'n2' }], [http], system),
+    ]
+    const inside = { ...asker, source: toPod(pod({ ...system, name: 'agent', node: 'n1', ips: ['198.18.1.4'] })) }
+    expect(pickPod('other-node', hood({ more: dns }), inside)?.name).toBe('web-c')
+    expect(pickPod('other-node', hood({ more: dns }), { ...inside, dnsService: null })?.name).toBe('coredns')
+  })
   test('the order in which objects are listed does not matter', () => {
     const all = hood()
     const shuffled = fc.tuple(
