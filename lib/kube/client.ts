@@ -115,6 +115,7 @@ class Client implements Kube {
   readonly #budget: number
   /** Set once nothing can be reached: later requests fail at once instead of each waiting for its budget. */
   #down: Unknown | null = null
+  /** Whether any object could be asked for. */
   #answered = false
 
   constructor(access: Access, connection: Connection, server: ApiServer, budget: number) {
@@ -165,10 +166,13 @@ class Client implements Kube {
     if (this.#down) return this.#down
     const answer = await this.#send(path)
     if (answer.state !== 'known') {
-      if (!this.#answered) this.#down = answer as Unknown
-      return answer
+      if (this.#answered) return answer
+      // The first failure speaks for all: a request that still waited for a connection knows less.
+      this.#down ??= answer as Unknown
+      return this.#down
     }
-    this.#answered = true
+    // Health is answered without etcd, so it does not prove that objects can be read.
+    if ('resource' in action) this.#answered = true
     const { status, body } = answer.value
     if (status === 200 || accept.includes(status)) return answer
     return statusFailure(this.server, action, status, body, this.#connection.doubt)

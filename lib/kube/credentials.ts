@@ -45,8 +45,11 @@ export async function connectionFor(access: Access, budget = PLUGIN_BUDGET): Pro
   return known({ agent: agentFor(cluster, tls), headers, ca, doubt: doubtOf(tls.cert) })
 }
 
-/** Node gives each address of a name 250 ms to accept a connection, which a far server exceeds. */
-const POOL = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1_500 }
+/**
+ * Six connections: a TLS handshake costs more than a request. Node gives each address of a name 250 ms to accept a
+ * connection, which a far server exceeds.
+ */
+const POOL = { keepAlive: true, maxSockets: 6, autoSelectFamilyAttemptTimeout: 1_500 }
 
 function agentFor(cluster: Cluster, tls: Tls): Agent {
   if (serverUrl(cluster.server)?.protocol === 'http:') return new HttpAgent(POOL)

@@ -22,8 +22,8 @@ import type { Leaf } from './certificates.ts'
 export interface Behaviour {
   /** ms before each answer. */
   readonly delay: number
-  /** Accepts, and never answers. */
-  readonly mute: boolean
+  /** Accepts, and never answers; "objects": health only, as without etcd. */
+  readonly mute: boolean | 'objects'
   /** Status for everything, or for "list pods", "get services", "get /readyz" and so on. */
   readonly status: Readonly<Record<string, number>>
   /** Lists of namespaced kinds over all namespaces get 403: an account with Roles only. */
@@ -123,7 +123,7 @@ function answer(state: State, options: StandinOptions, request: IncomingMessage,
   const asked = parsePath(url.pathname)
   const action = asked ? `${asked.name ? 'get' : 'list'} ${asked.plural}` : `get ${url.pathname}`
   state.requests.push(`${action} ${url.pathname}${url.search}`)
-  if (behaviour.mute) return
+  if (behaviour.mute === true || (behaviour.mute === 'objects' && asked)) return
   const send = (status: number, body: string) =>
     setTimeout(() => {
       response.writeHead(status, { 'content-type': body.startsWith('{') ? 'application/json' : 'text/plain' })

@@ -263,6 +263,18 @@ describe('server', () => {
     const facts = await bed.facts({ ...withFile(), SRC_POD: 'bbox' })
     expect(performance.now() - start).toBeLessThan(1_500)
     expect(facts.source).toMatchObject({ state: 'unknown', code: 'API_UNAVAILABLE' })
+    for (const fact of [facts.source, facts.dns, facts.service, facts.api.livez, facts.api.endpoints]) {
+      expect(fact).toMatchObject({ reason: expect.stringContaining('does not answer within') })
+    }
+  })
+
+  test('health answers, but no object does, as without etcd: one budget as well, and the health is told', async () => {
+    bed.api.behave({ mute: 'objects', unhealthy: ['etcd'] })
+    const start = performance.now()
+    const facts = await bed.facts({ ...withFile(), SRC_POD: 'bbox' })
+    expect(performance.now() - start).toBeLessThan(1_500)
+    expect(facts.api.livez).toMatchObject({ value: { code: 'API_NOT_HEALTHY' } })
+    expect(facts.source).toMatchObject({ state: 'unknown', code: 'API_UNAVAILABLE' })
   })
 })
 
