@@ -133,6 +133,8 @@ export interface ApiServer {
   readonly ca: string | null
   /** insecure-skip-tls-verify was set. */
   readonly insecure: boolean
+  /** proxy-url was set: the addresses need not be reachable, or known, from here. */
+  readonly viaProxy?: boolean
 }
 
 export interface HealthCheck {

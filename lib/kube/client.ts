@@ -88,6 +88,7 @@ async function serverOf({ from, cluster }: Access, ca: string | null): Promise<A
     serverName: cluster.tlsServerName ?? host,
     ca,
     insecure: cluster.skipTLSVerify === true,
+    ...(cluster.proxyUrl ? { viaProxy: true } : {}),
   }
 }
 
@@ -124,7 +125,8 @@ class Client implements Kube {
     this.namespace = access.namespace
     this.#connection = connection
     this.#budget = budget
-    if (server.unresolved) this.#down = connectionFailure(server, { code: 'ENOTFOUND' }, 'resolve', budget)
+    if (server.unresolved && !server.viaProxy)
+      this.#down = connectionFailure(server, { code: 'ENOTFOUND' }, 'resolve', budget)
   }
 
   async get<T>(resource: Resource, namespace: string | null, name: string): Promise<Fact<T>> {

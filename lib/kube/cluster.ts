@@ -39,7 +39,13 @@ export async function readEndpoints(
   service: string,
 ): Promise<Fact<readonly Endpoint[]>> {
   const options = { namespace, labelSelector: sliceSelector(service), pages: 20 }
-  return mapFact(await kube.list<V1EndpointSlice>(endpointSlices, options), ({ items }) => endpointsOf(items))
+  const list = await kube.list<V1EndpointSlice>(endpointSlices, options)
+  if (list.state === 'known' && !list.value.complete) {
+    // What is compared with the whole must be the whole.
+    const reason = `only a part of the EndpointSlices of ${namespace}/${service} could be read`
+    return unknown('API_UNAVAILABLE', reason, 'Run again; see the health of the API server.')
+  }
+  return mapFact(list, ({ items }) => endpointsOf(items))
 }
 
 /** An unhealthy server answers 500 with the same list: an answer, whose failing lines are the outcome. */

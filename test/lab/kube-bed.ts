@@ -13,11 +13,14 @@ import { ip, namespaces, netnsPath } from '../bed/namespace.ts'
 
 export const TOKEN = 'token-that-nobody-may-ever-see-in-a-report'
 export const API = '198.51.100.1'
+const API6 = '2001:db8::100'
 const BUDGET = 700
 
 export interface Bed {
   readonly api: Standin
   readonly port: number
+  /** The same server by its IPv6 address. */
+  readonly server6: string
   readonly dir: string
   readonly ca: string
   readonly client: Leaf
@@ -37,6 +40,7 @@ export async function kubeBed(prefix: string, objects: readonly KubeObject[]): P
   const spaces = namespaces(prefix)
   const space = spaces.add('api')
   ip(`-n ${space} addr add ${API}/32 dev lo`)
+  ip(`-n ${space} addr add ${API6}/128 dev lo nodad`)
   // A link that swallows everything: what is routed there never answers.
   ip(`-n ${space} link add hole type veth peer name bottom`)
   ip(`-n ${space} link set hole up`)
@@ -47,7 +51,7 @@ export async function kubeBed(prefix: string, objects: readonly KubeObject[]): P
   const dir = mkdtempSync(join(tmpdir(), `${prefix}-`))
   const good = authority('lab-ca')
   const foreign = authority('somebody-else')
-  const altNames = `IP:${API},DNS:kubernetes.default.svc`
+  const altNames = `IP:${API},IP:${API6},DNS:kubernetes.default.svc`
   const certificates = {
     good: good.issue({ altNames }),
     expired: good.issue({ altNames, to: '20210101000000Z' }),
@@ -55,16 +59,23 @@ export async function kubeBed(prefix: string, objects: readonly KubeObject[]): P
     misnamed: good.issue({ altNames: 'IP:198.51.100.2' }),
     foreign: foreign.issue({ altNames }),
   }
-  const start = (listen: string) =>
-    startStandin({ listen: [listen], certificates, clientCa: good.ca, tokens: [TOKEN], objects })
-  let api = await start(`${API}:0`)
-  const port = api.ports[0] ?? 0
+  const start = (port: number, port6: number) =>
+    startStandin({
+      listen: [`${API}:${port}`, `[${API6}]:${port6}`],
+      certificates,
+      clientCa: good.ca,
+      tokens: [TOKEN],
+      objects,
+    })
+  let api = await start(0, 0)
+  const [port = 0, port6 = 0] = api.ports
   let count = 0
   const bed: Bed = {
     get api() {
       return api
     },
     port,
+    server6: `https://[${API6}]:${port6}`,
     dir,
     ca: good.ca,
     client: good.issue({ subject: '/O=readers/CN=alice' }),
@@ -99,7 +110,7 @@ export async function kubeBed(prefix: string, objects: readonly KubeObject[]): P
       }
     },
     async restart() {
-      api = await start(`${API}:${port}`)
+      api = await start(port, port6)
     },
     async close() {
       await api.close()

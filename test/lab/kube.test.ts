@@ -2,6 +2,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { readClusterFacts } from '../../lib/kube/index.ts'
+import { parseSettings } from '../../lib/settings.ts'
 import type { Fact } from '../../lib/types.ts'
 import { API, type Bed, kubeBed, smallCluster, TOKEN } from './kube-bed.ts'
 
@@ -85,10 +87,33 @@ echo '{"kind":"ExecCredential","status":{"token":"${TOKEN}"}}'`
     expect(await listing({ KUBECONFIG: `/nowhere:${bed.kubeconfig()}` })).toEqual(SOUND)
   })
 
+  test('a server named by its IPv6 address', async () => {
+    const env = withFile({ cluster: { server: bed.server6 } })
+    expect(await bed.connect(env)).toMatchObject({
+      value: { server: { host: '2001:db8::100', addresses: ['2001:db8::100'] } },
+    })
+    expect(await listing(env)).toEqual(SOUND)
+  })
+
   test('an auth provider that only the library knows', async () => {
     const config = { 'access-token': TOKEN, expiry: '2049-01-01T00:00:00Z' }
     expect(await listing(withFile({ user: { 'auth-provider': { name: 'gcp', config } } }))).toEqual(SOUND)
   })
+})
+
+test('without a cluster everything has that one reason; what needs no credentials is known still', async () => {
+  const local = { addresses: [], hostname: 'Host-1' }
+  const read = (env: Record<string, string>) =>
+    readClusterFacts(parseSettings({ SRC_POD: 'bbox', DST_POD: '198.18.9.9', ...env }).settings, local)
+  const missing = await read({ KUBECONFIG: '/nowhere' })
+  for (const fact of [missing.source, missing.api.server, missing.api.ca, missing.dns, missing.service]) {
+    expect(fact).toMatchObject({ state: 'unknown', code: 'KUBECONFIG_MISSING' })
+  }
+  expect(missing.node).toMatchObject({ name: 'host-1', nameFrom: 'hostname' })
+  expect(missing.destinations.named).toMatchObject({ state: 'known', value: { addresses: ['198.18.9.9'] } })
+  const locked = await read(withFile({ user: { exec: { command: '/nowhere/plugin' } } }))
+  expect(locked.source).toMatchObject({ code: 'CREDENTIALS_UNAVAILABLE' })
+  expect(locked.api).toMatchObject({ server: { value: { host: API } }, ca: { value: bed.ca } })
 })
 
 function plugin(name: string, script: string): void {
