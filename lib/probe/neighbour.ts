@@ -94,13 +94,18 @@ async function watchEntry(
   let requests = 0
   let nextRequestAt = 0
   let sawAttempt = false
+  const before = await readNeighbour(withoutZone(gateway), device)
+  if (!before.ok) return before
+  const macBefore = before.value?.mac ?? null
   await provoke(gateway, device)
   for (let turn = 0; ; turn++) {
     const now = performance.now() - started
     const read = await readNeighbour(withoutZone(gateway), device)
     if (!read.ok) return read
     entry = read.value
-    const how = verdictOf(entry)
+    // A new MAC was told just now, if not in reply to us: the entry is STALE then, and the gateway alive.
+    const told = entry !== null && entry.mac !== null && entry.mac !== macBefore
+    const how = verdictOf(entry) ?? (told ? 'answered' : null)
     sawAttempt ||= entry?.state === 'INCOMPLETE'
     const gaveUp = sawAttempt && entry?.state === 'FAILED'
     const ignored = requests >= REQUESTS_THAT_PROVE && now >= nextRequestAt && isOld(entry)

@@ -79,6 +79,22 @@ describe('a gateway that is there', () => {
   })
 })
 
+it('counts what a gateway says of itself as an answer, although the entry is never REACHABLE', async () => {
+  server('address add 198.18.0.77/32 dev eth0')
+  server('route add 198.18.0.1 dev eth0 src 198.18.0.77')
+  inNamespace(bed.server, 'sysctl', '-qw', 'net.ipv4.conf.eth0.arp_ignore=8')
+  try {
+    const asked = told('198.18.0.77')
+    await sleep(400)
+    server('neigh flush dev eth0')
+    inNamespace(bed.server, 'bash', '-c', 'echo > /dev/udp/198.18.0.1/9')
+    expect(await asked).toMatchObject({ how: 'answered', mac: serverMac() })
+  } finally {
+    inNamespace(bed.server, 'sysctl', '-qw', 'net.ipv4.conf.eth0.arp_ignore=0')
+    server('address del 198.18.0.77/32 dev eth0')
+  }
+})
+
 describe('a gateway that need not answer', () => {
   it('has a permanent entry, and nobody is there', async () => {
     client(`neigh replace 198.18.0.77 lladdr ${MAC} dev eth0 nud permanent`)
