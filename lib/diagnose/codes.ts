@@ -38,10 +38,6 @@ const FAILURES = {
     'The service exists, but no ready endpoint stands behind it: there is nobody who could answer.',
     '`kubectl get endpointslices -l kubernetes.io/service-name=<service>` and `kubectl describe service <service>`: compare the selector with the labels of the pods, then see why they are not Ready.',
   ),
-  BACKEND_DEAD: fail(
-    'Some connections to the virtual address work and some die: at least one endpoint behind it does not answer.',
-    'The check that asks every endpoint by itself names the dead one: delete that pod, or cordon its node. If all endpoints answer directly, kube-proxy holds an old endpoint: restart kube-proxy (or the CNI agent) on this node.',
-  ),
   UNREACHABLE: fail(
     'Nothing came back: the packets, or their answers, were dropped on the way without a word.',
     "Ask for policies first (`kubectl get networkpolicy -A`), then find where the packet ends: `tcpdump -ni any host <address>` on this node and on the target's node. Sent here and absent there: tunnel, routes, `sysctl net.ipv4.ip_forward` or a cloud firewall.",
@@ -53,6 +49,10 @@ const FAILURES = {
   NOTHING_LISTENING: fail(
     'The address answers, but nothing listens on that port: the connection was refused.',
     'Look at what the pod listens on: `kubectl exec <pod> -- ss -ltn`, or on its node `nsenter -t <pid> -n ss -ltn`. A process bound to 127.0.0.1 or to one family only looks like this; so does a wrong targetPort.',
+  ),
+  BACKEND_DEAD: fail(
+    'Some connections to the virtual address work and some die: at least one endpoint behind it does not answer.',
+    'The check that asks every endpoint by itself names the dead one: delete that pod, or cordon its node. If all endpoints answer directly, kube-proxy holds an old endpoint: restart kube-proxy (or the CNI agent) on this node.',
   ),
   PACKET_LOSS: fail(
     'Packets are lost again and again on a path that works otherwise; from 20 % on that is a failure, below it a warning.',

@@ -87,11 +87,13 @@ export function lossAnswer(result: EchoResult): Answer & { readonly heavy: boole
 
 /** DNS: the records asked for must be these, in any order; null: any record will do. */
 export function dnsAnswer(result: DnsResult, expected: readonly string[] | null): Answer {
-  const { target, state, meaning, ms, question, transport, detail } = result
-  const about = `${question.type} of ${question.name} over ${transport.toUpperCase()}`
-  if (state === 'answered') return { target, ms, ...dnsContent(result, expected, about) }
+  const { target, state, ms, question, transport, detail } = result
+  if (state === 'answered') {
+    const about = `${question.type} of ${question.name} over ${transport.toUpperCase()}`
+    return { target, ms, ...dnsContent(result, expected, about) }
+  }
   const [code, said] = DNS_SILENCE[state]
-  return { target, code, said: `${about}: ${said}${detail ? ` (${detail})` : ''}${meaning ? ` (${meaning})` : ''}`, ms }
+  return { target, code, said: `${said} over ${transport.toUpperCase()}${detail ? ` (${detail})` : ''}`, ms }
 }
 
 const DNS_SILENCE: Record<Exclude<DnsResult['state'], 'answered'>, readonly [Code, string]> = {

@@ -47,7 +47,7 @@ export const dnsReplicas = question('pod', families, async (plan, row): Promise<
   const asked = records.flatMap(({ type, values }) =>
     askDns(servers, { name, type }).then((results) => results.map((result) => dnsAnswer(result, values))),
   )
-  return { targets: servers, answered: judgeEach('answers of DNS replicas', (await Promise.all(asked)).flat()) }
+  return { targets: servers, answered: judgeEach('queries to DNS replicas', (await Promise.all(asked)).flat()) }
 })
 
 async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Promise<DnsAnswer> {
@@ -64,7 +64,7 @@ async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Pro
     })),
   )
   const judged = await Promise.all(
-    targets.flatMap((target) => expected.records.map((record) => askOften(target, times, expected.name, record))),
+    targets.map(async (target) => judgeRepeated(target, await askOften(target, times, expected))),
   )
   const answered = allOf(judged)
   return { targets, answered: answered.ok ? { ...answered, detail: summaryOf(servers, expected) } : answered }
@@ -75,17 +75,14 @@ function summaryOf(servers: readonly string[], { records }: Expected): string {
   return `${servers.join(', ')} answered as expected over UDP and TCP: ${shown.join('; ')}`
 }
 
-/** One record type from one nameserver, often enough to meet each replica behind it. */
-async function askOften(
-  target: Target,
-  times: number,
-  name: string,
-  record: Expected['records'][number],
-): Promise<Outcome<void>> {
+/** Every record type from one nameserver over one transport, often enough to meet each replica behind it. */
+async function askOften(target: Target, times: number, { name, records }: Expected): Promise<Answer[]> {
   const servers = Array.from({ length: times }, () => target)
-  const results = await askDns(servers, { name, type: record.type }, { oneBackend: true })
-  const answers: Answer[] = results.map((result) => dnsAnswer(result, record.values))
-  return judgeRepeated(target, answers)
+  const asked = records.map(async ({ type, values }) => {
+    const results = await askDns(servers, { name, type }, { oneBackend: true })
+    return results.map((result) => dnsAnswer(result, values))
+  })
+  return (await Promise.all(asked)).flat()
 }
 
 /** The pod's nameservers of the family; a pod that does not use the cluster's DNS is not asked. */
