@@ -41,7 +41,7 @@ export function question<A extends Asking, T>(
 ): (plan: Plan, place: Place, row: A) => Promise<T> {
   const answers = new Map<string, Promise<T>>()
   const shared = (plan: Plan, row: A, from: Place): Promise<T> => {
-    const key = `${row.family} ${row.destination ?? ''}`
+    const key = `${plan.runId} ${row.family} ${row.destination ?? ''}`
     const known = answers.get(key)
     if (known) return known
     const answer = ask(plan, row, from)
