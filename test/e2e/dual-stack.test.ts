@@ -49,8 +49,8 @@ test('what the pod checks send leaves from the pod, and nothing of it from the n
 describe('exactly the checks that a fault touches fail, with its code', () => {
   for (const fault of FAULTS) {
     test(fault.name, async () => {
-      await fault.inject(cluster)
       try {
+        await fault.inject(cluster)
         const run = await runSuite(cluster, fault.env ? { env: fault.env } : {})
         expect(troubles(run.report), run.output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
         expect(run.exitCode).toBe(fault.expect.exitCode)

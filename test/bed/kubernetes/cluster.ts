@@ -1,10 +1,11 @@
 /** A whole Kubernetes cluster in network namespaces, ready in about 10 s; no packet leaves them. */
 import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type AddressPlan, addressPlan, type Families } from '../addresses.ts'
 import { type Bed, type Daemon, openBed } from '../bed.ts'
 import { type NodeSpec, startContainerd } from '../containerd.ts'
 import { BUSYBOX, buildImage } from '../image.ts'
+import { run } from '../namespace.ts'
 import { connectOverlay } from '../overlay.ts'
 import { createUnderlay, type Underlay } from '../underlay.ts'
 import { type Api, apiClient, collectionOf, type KubeObject, listPods, type Pod, until } from './api.ts'
@@ -52,64 +53,94 @@ const WORKLOAD_PODS = 8
 
 /** Starts a cluster with its workloads Ready. What it made is gone after stop(), or when this process ends. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { family = 'dual', proxyMode = 'nftables', nodes: nodeCount = 2 } = options
-  const hyper = join(await built('hyper'), 'hyper')
-  const coredns = await built('coredns')
-  const containerd = options.containerd === '2' ? join(await built('containerd'), 'containerd') : 'containerd'
+  const binaries = await buildBinaries(options.containerd ?? '1.6')
+  requireBridgeFilter()
   const bed = await openBed(options.prefix)
   try {
-    const plan = addressPlan(family)
-    const underlay = createUnderlay(bed, plan, nodeCount)
-    startResolver(bed, underlay, plan)
-    const specs = underlay.nodes.map((namespace, i) => ({ name: `n${i + 1}`, namespace, index: i + 1 }))
-    const server = serverUrl(plan)
-    await makeIdentities(bed, plan, specs, server)
-    const api = apiClient(specs[0]?.namespace ?? '', server, join(bed.dir, 'pki'))
-    const images = [image(BUSYBOX, bed.dir), image({ ...COREDNS_IMAGE, binaries: [join(coredns, 'coredns')] }, coredns)]
-    const [runtimes] = await Promise.all([
-      Promise.all(specs.map((node) => startContainerd(bed, node, plan, containerd))),
-      startControlPlane(bed, specs[0]?.namespace ?? '', hyper, plan, api),
-    ])
-    const apply = async (objects: readonly KubeObject[]) => {
-      for (const object of objects) await api(collectionOf(object), { method: 'POST', body: object })
-    }
-    await apply(specs.map((node) => nodeObject(node, plan)))
-    const nodes = specs.map((node, i): ClusterNode => {
-      const socket = runtimes[i]?.socket ?? ''
-      for (const tar of images) runtimes[i]?.load(tar)
-      startKubelet(bed, node, hyper, plan, socket)
-      const proxy = () => startProxy(bed, node, hyper, plan, proxyMode)
-      const started: ClusterNode = {
-        ...node,
-        addresses: plan.node(node.index),
-        socket,
-        proxy: proxy(),
-        restartProxy: () => {
-          started.proxy = proxy()
-        },
-      }
-      return started
-    })
-    connectOverlay(underlay.nodes, plan)
-    await apply(workloads(plan.dnsService[0] ?? ''))
-    const cluster: Cluster = {
-      plan,
-      underlay,
-      nodes,
-      kubeconfig: join(bed.dir, 'pki/admin.kubeconfig'),
-      dir: bed.dir,
-      api,
-      apply,
-      pods: () => listPods(api),
-      waitReady: (count) => waitReady(api, count),
-      stop: () => bed.close(),
-    }
+    const cluster = await raise(bed, options, binaries)
     await cluster.waitReady(WORKLOAD_PODS)
     return cluster
   } catch (error) {
     await bed.close()
     throw error
   }
+}
+
+/** Paths of executables. */
+interface Binaries {
+  readonly hyper: string
+  readonly coredns: string
+  readonly containerd: string
+}
+
+async function buildBinaries(containerd: '1.6' | '2'): Promise<Binaries> {
+  return {
+    hyper: join(await built('hyper'), 'hyper'),
+    coredns: join(await built('coredns'), 'coredns'),
+    containerd: containerd === '2' ? join(await built('containerd'), 'containerd') : 'containerd',
+  }
+}
+
+/** A Service's answers to a pod on the same bridge are translated back only where bridged packets meet netfilter. */
+function requireBridgeFilter(): void {
+  if (!existsSync('/proc/sys/net/bridge')) run('modprobe', ['br_netfilter'])
+}
+
+async function raise(bed: Bed, options: ClusterOptions, binaries: Binaries): Promise<Cluster> {
+  const { hyper, coredns } = binaries
+  const plan = addressPlan(options.family ?? 'dual')
+  const underlay = createUnderlay(bed, plan, options.nodes ?? 2)
+  startResolver(bed, underlay, plan)
+  const specs = underlay.nodes.map((namespace, i) => ({ name: `n${i + 1}`, namespace, index: i + 1 }))
+  const server = serverUrl(plan)
+  await makeIdentities(bed, plan, specs, server)
+  const first = specs[0]?.namespace ?? ''
+  const api = apiClient(first, server, join(bed.dir, 'pki'))
+  const images = [image(BUSYBOX, bed.dir), image({ ...COREDNS_IMAGE, binaries: [coredns] }, dirname(coredns))]
+  const [runtimes] = await Promise.all([
+    Promise.all(specs.map((node) => startContainerd(bed, node, plan, binaries.containerd))),
+    startControlPlane(bed, first, hyper, plan, api),
+  ])
+  const apply = async (objects: readonly KubeObject[]) => {
+    for (const object of objects) await api(collectionOf(object), { method: 'POST', body: object })
+  }
+  await apply(specs.map((node) => nodeObject(node, plan)))
+  const nodes = specs.map((node, i) => {
+    for (const tar of images) runtimes[i]?.load(tar)
+    return startNode(bed, node, hyper, plan, runtimes[i]?.socket ?? '', options.proxyMode ?? 'nftables')
+  })
+  connectOverlay(underlay.nodes, plan)
+  await apply(workloads(plan.dnsService[0] ?? ''))
+  return {
+    ...{ plan, underlay, nodes, api, apply },
+    kubeconfig: join(bed.dir, 'pki/admin.kubeconfig'),
+    dir: bed.dir,
+    pods: () => listPods(api),
+    waitReady: (count) => waitReady(api, count),
+    stop: () => bed.close(),
+  }
+}
+
+function startNode(
+  bed: Bed,
+  spec: NodeSpec,
+  hyper: string,
+  plan: AddressPlan,
+  socket: string,
+  mode: ProxyMode,
+): ClusterNode {
+  startKubelet(bed, spec, hyper, plan, socket)
+  const proxy = () => startProxy(bed, spec, hyper, plan, mode)
+  const node: ClusterNode = {
+    ...spec,
+    addresses: plan.node(spec.index),
+    socket,
+    proxy: proxy(),
+    restartProxy() {
+      node.proxy = proxy()
+    },
+  }
+  return node
 }
 
 function serverUrl(plan: AddressPlan): string {
