@@ -9,8 +9,17 @@ export { SETTINGS, type Setting, type SettingName } from './settings/table.ts'
 /** Settings of the environment and of .env in the working directory; what the environment sets wins. */
 export function readSettings(): ParsedSettings {
   const env = { ...process.env }
-  config({ quiet: true, processEnv: env as Record<string, string> })
-  return parseSettings(env)
+  const { error } = config({ quiet: true, processEnv: env as Record<string, string> })
+  const parsed = parseSettings(env)
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  if (code === undefined || code === 'ENOENT') return parsed
+  const unread = {
+    variable: '.env',
+    value: '',
+    problem: `it is there, but cannot be read (${code})`,
+    next: 'Make it readable, or remove it.',
+  }
+  return { ...parsed, problems: [unread, ...parsed.problems] }
 }
 
 /** The environment for a program that the user's kubeconfig names (a credential plug-in), with additions. */

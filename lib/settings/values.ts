@@ -58,13 +58,18 @@ const REQUIREMENT = /^(!?[\w./-]+|[\w./-]+\s*(=|==|!=)\s*[\w.-]*|[\w./-]+\s+(in|
 
 /** SRC_POD and DST_POD; only a destination may be an address or none. */
 export function podReference(text: string, role: 'source' | 'destination'): Parsed<PodReference> {
-  if (role === 'destination') {
-    if (text.toLowerCase() === 'none') return { value: { kind: 'none' } }
-    if (ipaddr.isValid(text) && text.includes(':') !== /^\d+(\.\d+){3}$/.test(text)) {
-      const address = oneAddress(text)
-      return 'value' in address ? { value: { kind: 'address', address: address.value.address } } : address
+  const isAddress = /^\d+(\.\d+){3}$|:/.test(text) && ipaddr.isValid(text)
+  if (role === 'source' && isAddress) {
+    return {
+      problem: 'an address cannot name the pod to ask from',
+      next: 'Write namespace/name, or the start of a name.',
     }
   }
+  if (isAddress) {
+    const address = oneAddress(text)
+    return 'value' in address ? { value: { kind: 'address', address: address.value.address } } : address
+  }
+  if (role === 'destination' && text.toLowerCase() === 'none') return { value: { kind: 'none' } }
   if (/[=!(]/.test(text)) return selector(text)
   const parts = text.split('/')
   const name = parts.at(-1) ?? ''

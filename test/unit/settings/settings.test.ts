@@ -1,7 +1,10 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { closest, editDistance, nearMiss } from '../../../lib/settings/similar.ts'
-import { parseSettings, publicSettings, SETTINGS } from '../../../lib/settings.ts'
+import { parseSettings, publicSettings, readSettings, SETTINGS } from '../../../lib/settings.ts'
 
 const problemsOf = (env: Record<string, string>) => parseSettings(env).problems.map(({ variable }) => variable)
 const problemOf = (env: Record<string, string>) => parseSettings(env).problems[0]?.problem
@@ -63,6 +66,7 @@ describe('pods', () => {
     expect(destination('none')).toEqual({ kind: 'none' })
     expect(destination('127.0.0.1')).toBeNull()
     expect(source('2001:db8::7')).toBeNull()
+    expect(problemOf({ SRC_POD: '198.18.1.2' })).toContain('an address cannot name the pod')
   })
 
   test('a namespace given twice and differently is a problem', () => {
@@ -207,6 +211,34 @@ test('no text whatever makes parsing throw, and every problem names a variable t
 test('the report shows what was set and nothing else', () => {
   const { settings } = parseSettings({ SRC_POD: 'bbox', HOME: '/root', SECRET: 'x', STRICT: '' })
   expect(publicSettings(settings)).toEqual([{ name: 'SRC_POD', value: 'bbox' }])
+})
+
+describe('.env in the working directory', () => {
+  const home = process.cwd()
+  const dir = mkdtempSync(join(tmpdir(), 'settings-'))
+  afterEach(() => {
+    process.chdir(home)
+    vi.unstubAllEnvs()
+    rmSync(join(dir, '.env'), { recursive: true, force: true })
+  })
+  afterAll(() => rmSync(dir, { recursive: true }))
+
+  test('is read; what the environment sets wins, also when it sets nothing', () => {
+    writeFileSync(join(dir, '.env'), 'SRC_POD=from-file\nPROBES=7\nSTRICT=1\n')
+    process.chdir(dir)
+    vi.stubEnv('SRC_POD', undefined)
+    vi.stubEnv('PROBES', '9')
+    vi.stubEnv('STRICT', '')
+    const { settings, problems } = readSettings()
+    expect(problems).toEqual([])
+    expect(settings).toMatchObject({ sourcePod: { name: 'from-file' }, probes: 9, strict: false })
+  })
+  test('missing: no problem; there but unreadable: a problem', () => {
+    process.chdir(dir)
+    expect(readSettings().problems).toEqual([])
+    mkdirSync(join(dir, '.env'))
+    expect(readSettings().problems).toMatchObject([{ variable: '.env', problem: expect.stringContaining('EISDIR') }])
+  })
 })
 
 /** Run with -u to write the file anew after a change of the table. */
