@@ -41,7 +41,7 @@ export interface CriSandboxStatus {
  * Rejects with RuntimeError: RUNTIME_UNAVAILABLE (no socket, refused, silent, not CRI) or PERMISSION_MISSING.
  */
 export async function connectCri(path: string, timeoutMs: number): Promise<Runtime & { overDocker: boolean }> {
-  await reach(path, timeoutMs)
+  await reach(path)
   const { call, close } = await client(path, timeoutMs)
   try {
     const version = await call<VersionResponse>('Version', {})
@@ -120,13 +120,9 @@ const livePid = (pid: number | undefined): number | null => (pid !== undefined &
 
 async function containerPids(call: Call, sandbox: string): Promise<number[]> {
   const filter = { pod_sandbox_id: sandbox, state: { state: 'CONTAINER_RUNNING' } }
-  const { containers } = await call<{ containers: { id: string; pod_sandbox_id: string; state: string }[] }>(
-    'ListContainers',
-    { filter },
-  )
-  const running = containers.filter((one) => one.pod_sandbox_id === sandbox && one.state === 'CONTAINER_RUNNING')
+  const { containers } = await call<{ containers: { id: string }[] }>('ListContainers', { filter })
   const pids = await Promise.all(
-    running.map(async ({ id }) => {
+    containers.map(async ({ id }) => {
       const request = { container_id: id, verbose: true }
       const answer = await call<Pick<CriSandboxStatus, 'info'>>('ContainerStatus', request).catch(endedMeanwhile)
       return answer === null ? null : livePid(parseInfo(answer.info).pid)

@@ -30,7 +30,7 @@ type Get = <Response>(path: string) => Promise<Response>
  * Rejects with RuntimeError: RUNTIME_UNAVAILABLE (no socket, refused, silent, not Docker) or PERMISSION_MISSING.
  */
 export async function connectDocker(path: string, timeoutMs: number): Promise<Runtime> {
-  await reach(path, timeoutMs)
+  await reach(path)
   const get: Get = (url) => getJson(path, url, timeoutMs)
   const version = await get<{ Version?: string; ApiVersion?: string }>('/version')
   if (version.ApiVersion === undefined) throw notDocker(path, 'GET /version names no ApiVersion')

@@ -53,8 +53,8 @@ export function existingSockets(paths: readonly string[]): string[] {
 
 const HINT_NAME = 'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.'
 
-/** Resolves when somebody accepts at the unix socket `path`; rejects with a RuntimeError that says why not. */
-export function reach(path: string, timeoutMs: number): Promise<void> {
+/** Resolves when somebody listens at the unix socket `path`; rejects with a RuntimeError that says why not. Both at once. */
+export function reach(path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path })
     const settle = (error: RuntimeError | null): void => {
@@ -62,7 +62,6 @@ export function reach(path: string, timeoutMs: number): Promise<void> {
       if (error === null) resolve()
       else reject(error)
     }
-    socket.setTimeout(timeoutMs, () => settle(noAnswer(path, timeoutMs)))
     socket.once('connect', () => settle(null))
     socket.once('error', (cause: NodeJS.ErrnoException) => settle(unreachable(path, cause)))
   })

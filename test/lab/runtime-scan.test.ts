@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { locatePod } from '../../lib/runtime/index.ts'
 import { ip } from '../bed/namespace.ts'
-import { locateIn, query, runtimeBed } from './runtime-bed.ts'
+import { locateIn, pod, query, recorded, runtimeBed, serveCri } from './runtime-bed.ts'
 
 let bed: Awaited<ReturnType<typeof runtimeBed>>
 const made: string[] = []
@@ -172,6 +172,44 @@ describe('by address', () => {
     expect(await scan({ addresses: ['198.51.100.7'] })).toMatchObject({ code: 'POD_AMBIGUOUS' })
     ip(`-n ${bed.b.name} addr del 198.51.100.7/32 dev lo`)
   })
+})
+
+describe('the cgroup of a process that a runtime names', () => {
+  /** A runtime that says: bbox is process a, at 198.18.1.2, which namespace a does not hold. */
+  async function ask(): Promise<unknown> {
+    const answers = recorded('containerd-1.6')
+    const bbox = pod(answers, 'bbox')
+    bbox.pid(bed.a.pid)
+    bbox.pinned(null)
+    answers.ListContainers.containers = []
+    const path = join(bed.dir, 'cri.sock')
+    const server = await serveCri(answers, path)
+    const fact = await locatePod(query({ prefix: 'bbox' }), { ...bed.options, endpoint: path })
+    server.forceShutdown()
+    return fact
+  }
+  const bbox = '636c1b43-7ff1-4cca-bce5-85b5489bc5ec'
+
+  test('names the pod: that proves it, whatever addresses it has', async () => {
+    place(bed.a.pid, systemd(bbox))
+    expect(await ask()).toMatchObject({ state: 'known', value: { netns: bed.a.inode } })
+  })
+
+  test('names another pod: the process id was reused', async () => {
+    ip(`-n ${bed.a.name} addr add 198.18.1.2/32 dev lo`)
+    place(bed.a.pid, systemd(OTHER))
+    expect(await ask()).toMatchObject({ code: 'NAMESPACE_GONE', reason: expect.stringContaining(OTHER) })
+    ip(`-n ${bed.a.name} addr del 198.18.1.2/32 dev lo`)
+  })
+})
+
+test('a named endpoint that does not answer is not replaced by the scan; an unnamed one is', async () => {
+  place(bed.a.pid, cgroupfs(UID))
+  const missing = join(bed.dir, 'missing.sock')
+  const options = { ...bed.options, endpoint: missing }
+  expect(await locatePod(query({ name: 'bbox', uid: UID }), options)).toMatchObject({ code: 'RUNTIME_UNAVAILABLE' })
+  const fact = await locatePod(query({ name: 'bbox', uid: UID }), { ...bed.options, sockets: [missing] })
+  expect(fact).toMatchObject({ state: 'known', value: { foundBy: 'cgroup scan of /proc' } })
 })
 
 test('neither uid nor address: nothing to go by', async () => {
