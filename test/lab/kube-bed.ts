@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { given } from '../../lib/fact.ts'
 import { connectKube, type Kube, readCluster } from '../../lib/kube/index.ts'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { parseSettings } from '../../lib/settings.ts'
@@ -14,7 +15,7 @@ import { ip, namespaces, netnsPath } from '../bed/namespace.ts'
 export const TOKEN = 'token-that-nobody-may-ever-see-in-a-report'
 export const API = '198.51.100.1'
 const API6 = '2001:db8::100'
-const BUDGET = 700
+const BUDGET = 1_200
 
 export interface Bed {
   readonly api: Standin
@@ -35,94 +36,108 @@ export interface Bed {
   close(): Promise<void>
 }
 
-/** Moves this process into the namespace, for good. */
-export async function kubeBed(prefix: string, objects: readonly KubeObject[]): Promise<Bed> {
-  const spaces = namespaces(prefix)
+/** A namespace with both addresses of the server, and 198.51.100.99, which swallows everything. */
+function makeSpace(spaces: ReturnType<typeof namespaces>): string {
   const space = spaces.add('api')
-  ip(`-n ${space} addr add ${API}/32 dev lo`)
-  ip(`-n ${space} addr add ${API6}/128 dev lo nodad`)
-  // A link that swallows everything: what is routed there never answers.
-  ip(`-n ${space} link add hole type veth peer name bottom`)
-  ip(`-n ${space} link set hole up`)
-  ip(`-n ${space} link set bottom up`)
-  ip(`-n ${space} route add 198.51.100.99/32 dev hole`)
-  ip(`-n ${space} neigh add 198.51.100.99 lladdr 02:00:00:00:00:99 dev hole nud permanent`)
-  await enterNamespace(netnsPath(space))
-  const dir = mkdtempSync(join(tmpdir(), `${prefix}-`))
+  const lines = [
+    `addr add ${API}/32 dev lo`,
+    `addr add ${API6}/128 dev lo nodad`,
+    'link add hole type veth peer name bottom',
+    'link set hole up',
+    'link set bottom up',
+    'route add 198.51.100.99/32 dev hole',
+    'neigh add 198.51.100.99 lladdr 02:00:00:00:00:99 dev hole nud permanent',
+  ]
+  for (const line of lines) ip(`-n ${space} ${line}`)
+  return space
+}
+
+function makePki() {
   const good = authority('lab-ca')
   const foreign = authority('somebody-else')
   const altNames = `IP:${API},IP:${API6},DNS:kubernetes.default.svc`
-  const certificates = {
-    good: good.issue({ altNames }),
-    expired: good.issue({ altNames, to: '20210101000000Z' }),
-    early: good.issue({ altNames, from: '20480101000000Z' }),
-    misnamed: good.issue({ altNames: 'IP:198.51.100.2' }),
-    foreign: foreign.issue({ altNames }),
+  return {
+    ca: good.ca,
+    certificates: {
+      good: good.issue({ altNames }),
+      expired: good.issue({ altNames, to: '20210101000000Z' }),
+      early: good.issue({ altNames, from: '20480101000000Z' }),
+      misnamed: good.issue({ altNames: 'IP:198.51.100.2' }),
+      foreign: foreign.issue({ altNames }),
+    },
+    client: good.issue({ subject: '/O=readers/CN=alice' }),
+    stranger: foreign.issue({ subject: '/O=readers/CN=mallory' }),
+    remove() {
+      good.remove()
+      foreign.remove()
+    },
   }
-  const start = (port: number, port6: number) =>
-    startStandin({
-      listen: [`${API}:${port}`, `[${API6}]:${port6}`],
-      certificates,
-      clientCa: good.ca,
-      tokens: [TOKEN],
-      objects,
-    })
+}
+
+type Change = NonNullable<Parameters<Bed['kubeconfig']>[0]>
+
+function configText(
+  server: string,
+  ca: string,
+  { user = { token: TOKEN }, cluster = {}, context = {} }: Change,
+): string {
+  const sound = { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') }
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'lab',
+    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me', ...context } }],
+    clusters: [{ name: 'lab', cluster: { ...sound, ...cluster } }],
+    users: user ? [{ name: 'me', user }] : [],
+  })
+}
+
+/** Makes the bed and moves this process into its namespace. */
+export async function kubeBed(prefix: string, objects: readonly KubeObject[]): Promise<Bed> {
+  const spaces = namespaces(prefix)
+  await enterNamespace(netnsPath(makeSpace(spaces)))
+  const dir = mkdtempSync(join(tmpdir(), `${prefix}-`))
+  const { remove, certificates, ...pki } = makePki()
+  const start = (port: number, port6: number) => {
+    const listen = [`${API}:${port}`, `[${API6}]:${port6}`]
+    return startStandin({ listen, certificates, clientCa: pki.ca, tokens: [TOKEN], objects })
+  }
   let api = await start(0, 0)
   const [port = 0, port6 = 0] = api.ports
   let count = 0
-  const bed: Bed = {
+  const connect = (env: Record<string, string>) =>
+    connectKube(parseSettings(env).settings, { account: join(dir, 'account'), adminFiles: [] }, BUDGET)
+  return {
+    ...pki,
     get api() {
       return api
     },
     port,
     server6: `https://[${API6}]:${port6}`,
     dir,
-    ca: good.ca,
-    client: good.issue({ subject: '/O=readers/CN=alice' }),
-    stranger: foreign.issue({ subject: '/O=readers/CN=mallory' }),
-    kubeconfig({ user = { token: TOKEN }, cluster = {}, context = {}, text } = {}) {
+    kubeconfig(change = {}) {
       const path = join(dir, `kubeconfig-${count++}`)
-      const ca = Buffer.from(good.ca).toString('base64')
-      const config = {
-        apiVersion: 'v1',
-        kind: 'Config',
-        'current-context': 'lab',
-        contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me', ...context } }],
-        clusters: [
-          { name: 'lab', cluster: { server: `https://${API}:${port}`, 'certificate-authority-data': ca, ...cluster } },
-        ],
-        users: user ? [{ name: 'me', user }] : [],
-      }
-      writeFileSync(path, text ?? JSON.stringify(config))
+      writeFileSync(path, change.text ?? configText(`https://${API}:${port}`, pki.ca, change))
       return path
     },
-    async connect(env) {
-      return connectKube(parseSettings(env).settings, { account: join(dir, 'account'), adminFiles: [] }, BUDGET)
-    },
+    connect,
     async facts(env) {
-      const { settings } = parseSettings(env)
-      const kube = await bed.connect(env)
-      if (kube.state !== 'known') throw new Error(JSON.stringify(kube))
-      try {
-        return await readCluster(kube.value, settings, { addresses: ['127.0.0.1', '192.0.2.11'], hostname: 'host-1' })
-      } finally {
-        kube.value.close()
-      }
+      const kube = given(await connect(env))
+      const local = { addresses: ['127.0.0.1', '192.0.2.11'], hostname: 'host-1' }
+      return readCluster(kube, parseSettings(env).settings, local).finally(() => kube.close())
     },
     async restart() {
       api = await start(port, port6)
     },
     async close() {
       await api.close()
-      good.remove()
-      foreign.remove()
+      remove()
       rmSync(dir, { recursive: true })
       // Removing a namespace ends every process in it, and this one is.
       await enterNamespace(`/proc/${process.ppid}/ns/net`)
       spaces.remove()
     },
   }
-  return bed
 }
 
 /** Two nodes, Deployment web behind Service web on both, Deployment bbox on n1, DNS. Node n1 is "here". */
