@@ -56,21 +56,27 @@ export async function resolveGateway(
   const elapsed = () => Math.round(performance.now() - started)
   const { gateway } = route
   const device = route.device ?? ''
-  const link = await readLink(device)
+  const [link, before] = await Promise.all([
+    readLink(device),
+    gateway === null ? null : readNeighbour(withoutZone(gateway), device),
+  ])
   if (!link.ok) return link
   const found = (how: ResolvedGateway['how'], mac: string | null): Outcome<ResolvedGateway> => ({
     ok: true,
     value: { gateway, device, how, mac, ms: elapsed() },
     evidence: [{ kind: 'scalar', name: 'gateway resolution', value: how }],
   })
-  if (gateway === null) return found('no-gateway', null)
+  if (gateway === null || before === null) return found('no-gateway', null)
+  if (!before.ok) return before
   if (needsNoNeighbour(link.value)) return found('no-neighbours', null)
+  const known = verdictOf(before.value)
+  if (known) return found(known, before.value?.mac ?? null)
   const request = await ownRequest(gateway, link.value)
-  const watch = await watchEntry(gateway, device, request, options.budgetMs ?? BUDGET_MS)
-  if (!watch.ok) return watch
-  const { entry, how } = watch.value
+  const watched = await watchEntry(gateway, device, request, before.value?.mac ?? null, options.budgetMs ?? BUDGET_MS)
+  if (!watched.ok) return watched
+  const { entry, how } = watched.value
   if (how) return found(how, entry?.mac ?? null)
-  return unresolved(gateway, device, watch.value, elapsed())
+  return unresolved(gateway, device, watched.value, elapsed())
 }
 
 interface Watched {
@@ -86,25 +92,22 @@ async function watchEntry(
   gateway: string,
   device: string,
   request: (() => string | null) | string,
+  macBefore: string | null,
   budgetMs: number,
 ): Promise<Outcome<Watched>> {
   const started = performance.now()
-  let entry: Neighbour | null = null
   let hindrance = typeof request === 'string' ? request : null
   let requests = 0
   let nextRequestAt = 0
   let sawAttempt = false
-  const before = await readNeighbour(withoutZone(gateway), device)
-  if (!before.ok) return before
-  const macBefore = before.value?.mac ?? null
   await provoke(gateway, device)
   for (let turn = 0; ; turn++) {
     const now = performance.now() - started
     const read = await readNeighbour(withoutZone(gateway), device)
     if (!read.ok) return read
-    entry = read.value
+    const entry = read.value
     // A new MAC was told just now, if not in reply to us: the entry is STALE then, and the gateway alive.
-    const told = entry !== null && entry.mac !== null && entry.mac !== macBefore
+    const told = (entry?.mac ?? macBefore) !== macBefore
     const how = verdictOf(entry) ?? (told ? 'answered' : null)
     sawAttempt ||= entry?.state === 'INCOMPLETE'
     const gaveUp = sawAttempt && entry?.state === 'FAILED'

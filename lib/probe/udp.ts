@@ -18,7 +18,7 @@ export type UdpState = 'answered' | 'refused' | 'rejected' | 'silent' | 'no-rout
 export interface UdpResult {
   readonly target: Target
   readonly state: UdpState
-  /** From the first datagram to the answer or error, milliseconds. */
+  /** From the first datagram to the answer or ICMP error, milliseconds; null when nothing came back. */
   readonly ms: number | null
   readonly errno: string | null
   readonly sent: number
@@ -70,7 +70,8 @@ function askOne(target: Target, options: UdpOptions): Promise<UdpResult> {
       cancel()
       socket.removeAllListeners().on('error', ignore)
       socket.close()
-      const ms = state === 'silent' ? null : Math.round((performance.now() - started) * 100) / 100
+      const heard = state === 'answered' || state === 'refused' || state === 'rejected'
+      const ms = heard ? Math.round((performance.now() - started) * 100) / 100 : null
       resolve({ target, state, ms, errno, sent, answerBytes })
     }
     const failed = (error: NodeJS.ErrnoException, local = false) =>

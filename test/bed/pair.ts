@@ -11,7 +11,8 @@ export interface Pair {
 
 /** The client is 198.18.0.1 and 2001:db8::1, the server 198.18.0.2 and 2001:db8::2, both on eth0. */
 export function pair(prefix: string): Pair {
-  const made = namespaces(prefix)
+  // Two runs at once, or one after another that was killed, must not meet.
+  const made = namespaces(`${prefix}-${process.pid}`)
   const client = made.add('client')
   const server = made.add('server')
   ip(`link add eth0 netns ${client} type veth peer name eth0 netns ${server}`)
