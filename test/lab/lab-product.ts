@@ -19,7 +19,7 @@ export interface ProductOptions {
   readonly wrapper?: readonly string[]
   /** Where the product lies. */
   readonly cwd?: string
-  /** Shows the output as it comes. */
+  /** The output goes to our own terminal as it comes, and is not collected. */
   readonly show?: boolean
 }
 
@@ -58,10 +58,10 @@ export function startProduct(lab: Lab, options: ProductOptions = {}): StartedPro
   const child = spawn('nsenter', [`--net=${netnsPath(node.namespace)}`, ...command], {
     cwd: options.cwd ?? CHECKOUT,
     env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: options.show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
   })
-  const stdout = collect(child.stdout, options.show ? process.stdout : null)
-  const stderr = collect(child.stderr, options.show ? process.stderr : null)
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
   const finished = once(child, 'close').then(([code]): ProductRun => {
     const about = `exit code ${code}, the terminal showed:\n${stdout()}${stderr()}`
     const read = (file: string) => readReport(join(reportsDir, file), about)
@@ -103,12 +103,9 @@ function environment(lab: Lab, reportsDir: string, change: ProductOptions['env']
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
 }
 
-function collect(stream: NodeJS.ReadableStream, echo: NodeJS.WritableStream | null): () => string {
+function collect(stream: NodeJS.ReadableStream | null): () => string {
   const parts: string[] = []
-  stream.setEncoding('utf8').on('data', (part: string) => {
-    parts.push(part)
-    echo?.write(part)
-  })
+  stream?.setEncoding('utf8').on('data', (part: string) => parts.push(part))
   return () => parts.join('')
 }
 
