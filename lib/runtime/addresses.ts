@@ -1,8 +1,8 @@
 /** The addresses of a network namespace, from files that need no capability to read. Pure. */
 
 /**
- * IPv4 addresses of /proc/<pid>/net/fib_trie: a leaf `|-- 198.51.100.7` followed by `/32 host LOCAL` (net/ipv4/fib_trie.c).
- * Loopback is left out.
+ * IPv4 addresses of /proc/<pid>/net/fib_trie: a leaf `|-- 198.51.100.7` followed by `/32 host LOCAL`
+ * (net/ipv4/fib_trie.c). Loopback is left out.
  */
 export function ipv4Addresses(fibTrie: string): string[] {
   const found = [...fibTrie.matchAll(/\|-- (\S+)\n\s+\/32 host LOCAL/g)].map((match) => match[1] ?? '')

@@ -52,7 +52,10 @@ export async function connectDocker(path: string, timeoutMs: number): Promise<Ru
   }
 }
 
-/** A pause container in our words. Its name is k8s_POD_<pod>_<namespace>_<uid>_<attempt>; annotations are labels with a prefix. */
+/**
+ * A pause container in our words. Its name is k8s_POD_<pod>_<namespace>_<uid>_<attempt>; annotations are labels with a
+ * prefix.
+ */
 export function toDockerSandbox({ Id, Names, Created, State, Labels }: DockerContainer): Sandbox {
   const attempt = Number(Names[0]?.split('_').at(-1) ?? 0)
   const prefix = 'annotation.'

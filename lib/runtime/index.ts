@@ -43,8 +43,8 @@ export async function listPods(options: LookupOptions): Promise<Fact<LocatedPodS
 }
 
 /**
- * The network namespace of a pod on this node. A named endpoint is asked alone; else the usual sockets in turn, then /proc.
- * Unknown codes: RUNTIME_UNAVAILABLE, POD_NOT_ON_NODE, POD_NOT_RUNNING, POD_AMBIGUOUS, SANDBOXED_RUNTIME,
+ * The network namespace of a pod on this node. A named endpoint is asked alone; else the usual sockets in turn, then
+ * /proc. Unknown codes: RUNTIME_UNAVAILABLE, POD_NOT_ON_NODE, POD_NOT_RUNNING, POD_AMBIGUOUS, SANDBOXED_RUNTIME,
  * PERMISSION_MISSING, NAMESPACE_GONE.
  */
 export async function locatePod(query: PodQuery, options: LookupOptions): Promise<Fact<LocatedPod>> {

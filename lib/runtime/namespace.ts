@@ -21,10 +21,11 @@ export interface Where {
 }
 
 /**
- * The namespace of a sandbox. In this order: its own process, the namespace that the runtime pinned, a process of a running container.
- * Process ids may be stale, reused, or from another PID namespace, so each is checked: it exists, it belongs to no other pod, it is in the
- * pinned namespace if that is visible here, else its cgroup or its namespace's addresses fit the pod, and it is not in the node's own namespace.
- * Throws RuntimeError: PERMISSION_MISSING or NAMESPACE_GONE.
+ * The namespace of a sandbox. In this order: its own process, the namespace that the runtime pinned, a process of a
+ * running container. Process ids may be stale, reused, or from another PID namespace, so each is checked: it exists, it
+ * belongs to no other pod, it is in the pinned namespace if that is visible here, else its cgroup or its namespace's
+ * addresses fit the pod, and it is not in the node's own namespace.
+ * Throws RuntimeError: PERMISSION_MISSING, NAMESPACE_GONE, or why the runtime could not be asked for containers.
  */
 export async function sandboxNamespace(
   details: SandboxDetails,
@@ -32,13 +33,16 @@ export async function sandboxNamespace(
   where: Where,
 ): Promise<Found> {
   const problems: RuntimeError[] = []
+  const note = (error: unknown): null => {
+    if (!(error instanceof RuntimeError)) throw error
+    problems.push(error)
+    return null
+  }
   const attempt = (look: () => Found): Found | null => {
     try {
       return look()
     } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error
-      problems.push(error)
-      return null
+      return note(error)
     }
   }
   const { netnsPath, pid } = details
@@ -46,7 +50,7 @@ export async function sandboxNamespace(
   const byPid = (candidate: number) => attempt(() => processNamespace(candidate, pinned, details, where))
   const own = pid === null ? null : byPid(pid)
   if (own !== null) return own
-  for (const candidate of await containerPids()) {
+  for (const candidate of (await containerPids().catch(note)) ?? []) {
     const found = byPid(candidate)
     if (found !== null) return found
   }
@@ -102,7 +106,9 @@ function refuteByNetwork(found: Found, pid: number, { hostNetwork, addresses }: 
   }
 }
 
-/** A pod with a network of its own that seems to be in the node's namespace: probes from there would measure the node. */
+/**
+ * A pod with a network of its own that seems to be in the node's namespace: probes from there would measure the node.
+ */
 function notTheNode(found: Found, { hostNetwork }: SandboxDetails, where: Where): Found {
   if (hostNetwork !== false || found.inode !== where.nodeNetns) return found
   throw new RuntimeError(

@@ -42,8 +42,9 @@ export function readyPods(sandboxes: readonly Sandbox[]): LocatedPodSummary[] {
 
 /**
  * The newest ready sandbox of the pod that is meant: restarted pods leave older ones behind, ready or not.
- * Unknown with POD_NOT_ON_NODE, POD_NOT_RUNNING or POD_AMBIGUOUS (several pods of the exact name in different namespaces,
- * or a prefix that several workloads share; two replicas of one workload are not ambiguous: the first by name).
+ * Unknown with POD_NOT_ON_NODE, POD_NOT_RUNNING or POD_AMBIGUOUS (several pods of the exact name in different
+ * namespaces, or a prefix that several workloads share; two replicas of one workload are not ambiguous: the first by
+ * name).
  */
 export function pickSandbox(sandboxes: readonly Sandbox[], query: PodQuery): Fact<Sandbox> {
   const named = sandboxes.filter((sandbox) => nameMatches(sandbox, query))

@@ -1,4 +1,6 @@
-/** One process of /proc as this room needs it. Files are read synchronously: pool threads may be in another namespace. */
+/**
+ * One process of /proc as this room needs it. Files are read synchronously: pool threads may be in another namespace.
+ */
 import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import { NamespaceError, namespaceAt } from '../netns/index.ts'
@@ -9,8 +11,8 @@ import { RuntimeError } from './types.ts'
 const NSFS_MAGIC = 0x6e736673
 
 /**
- * Inode of the network namespace at `path`. Throws RuntimeError with PERMISSION_MISSING or NAMESPACE_GONE. A pinned namespace whose
- * mount does not reach this mount namespace is an empty ordinary file: that is gone as well.
+ * Inode of the network namespace at `path`. Throws RuntimeError with PERMISSION_MISSING or NAMESPACE_GONE. A pinned
+ * namespace whose mount does not reach this mount namespace is an empty ordinary file: that is gone as well.
  */
 export function namespaceInode(path: string): string {
   try {
@@ -56,7 +58,10 @@ export interface NamespaceView {
   readonly devices: readonly string[]
 }
 
-/** What the network namespace of a process holds, read without entering it (no capability needed); null when it is gone. */
+/**
+ * What the network namespace of a process holds, read without entering it (no capability needed); null when it is
+ * gone.
+ */
 export function viewNamespace(procRoot: string, pid: number): NamespaceView | null {
   const read = (file: string) => readProc(`${procRoot}/${pid}/net/${file}`)
   const [v4, v6, dev] = [read('fib_trie'), read('if_inet6'), read('dev')]

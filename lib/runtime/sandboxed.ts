@@ -1,18 +1,24 @@
-/** Runtimes whose pods do not use the node's kernel for their network: probes from their namespace would mean nothing. Pure. */
+/**
+ * Runtimes whose pods do not use the node's kernel for their network: probes from their namespace would mean nothing.
+ * Pure.
+ */
 import type { NamespaceView } from './process.ts'
 import { RuntimeError, type SandboxDetails } from './types.ts'
 
 const SANDBOXED = /(?:^|[^a-z])(runsc|gvisor|kata|firecracker|krun|urunc|quark)(?:[^a-z]|$)/i
 const PLAIN = /(?:^|[^a-z])(runc|crun|youki)(?:[^a-z]|$)/i
 
-/** Whether the runtime's own words name a sandboxed runtime; the shim's type decides over the handler, whose name is free. */
+/**
+ * Whether the runtime's own words name a sandboxed runtime; the shim's type decides over the handler, whose name is
+ * free.
+ */
 export function saysSandboxed({ runtimeType, runtimeHandler }: SandboxDetails): boolean {
   return SANDBOXED.test(namedRuntime(runtimeType, runtimeHandler))
 }
 
 /**
- * Whether the namespace looks like a sandbox's: Kata leaves tap0_kata there, and gVisor takes every address off the devices and drives
- * them by AF_PACKET. A plain runtime's namespace without addresses is a broken pod, not a sandbox.
+ * Whether the namespace looks like a sandbox's: Kata leaves tap0_kata there, and gVisor takes every address off the
+ * devices and drives them by AF_PACKET. A plain runtime's namespace without addresses is a broken pod, not a sandbox.
  */
 export function looksSandboxed({ addresses, devices }: NamespaceView, details: SandboxDetails): boolean {
   if (devices.some((device) => /_kata$/.test(device))) return true

@@ -28,8 +28,8 @@ const HINT_SOCKET =
   "Name the runtime's socket (CONTAINER_RUNTIME_ENDPOINT=unix:///path; in a container, mount it), or run with hostPID: true."
 
 /**
- * Scans /proc for the pod's processes. Unknown with RUNTIME_UNAVAILABLE (nothing to match, or no pod's process visible),
- * POD_NOT_ON_NODE, POD_AMBIGUOUS, PERMISSION_MISSING or NAMESPACE_GONE.
+ * Scans /proc for the pod's processes. Unknown with RUNTIME_UNAVAILABLE (nothing to match, or no pod's process
+ * visible), POD_NOT_ON_NODE, POD_AMBIGUOUS, PERMISSION_MISSING or NAMESPACE_GONE.
  */
 export function scanForPod(query: PodQuery, pod: string, procRoot: string, nodeNetns: string): Fact<Scanned> {
   if (query.uid === null && query.addresses.length === 0) {
@@ -64,15 +64,18 @@ function podMembers(procRoot: string): Member[] {
     .sort((a, b) => a.started - b.started || a.pid - b.pid)
 }
 
-/** Field 22 of /proc/<pid>/stat, counted after the command, which may hold blanks and parentheses (proc_pid_stat(5)). */
+/**
+ * Field 22 of /proc/<pid>/stat, counted after the command, which may hold blanks and parentheses (proc_pid_stat(5)).
+ */
 function startTime(procRoot: string, pid: number): number {
   const stat = readProc(`${procRoot}/${pid}/stat`) ?? ''
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? Number.MAX_SAFE_INTEGER)
 }
 
 /**
- * The oldest process of the pod that holds one of its addresses, else the oldest: later ones may have made namespaces of
- * their own, or entered the node's. The node's namespace is a pod's only if it holds the pod's addresses, where they are known.
+ * The oldest process of the pod that holds one of its addresses, else the oldest: later ones may have made namespaces
+ * of their own, or entered the node's. The node's namespace is a pod's only if it holds the pod's addresses, where
+ * they are known.
  */
 function byUid(members: readonly Member[], query: PodQuery, look: Look): Fact<Scanned> {
   const alive = members.flatMap(look)
@@ -89,7 +92,10 @@ function byUid(members: readonly Member[], query: PodQuery, look: Look): Fact<Sc
   )
 }
 
-/** Never the node's own namespace: it may hold any address. A process whose cgroup names another pod of the API is not ours. */
+/**
+ * Never the node's own namespace: it may hold any address. A process whose cgroup names another pod of the API is not
+ * ours.
+ */
 function byAddress(
   members: readonly Member[],
   query: PodQuery,

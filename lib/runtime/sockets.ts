@@ -22,8 +22,9 @@ const USUAL: readonly (readonly [Kind, string])[] = [
 
 /**
  * The usual sockets, those of the named runtime first. `runtimeVersion` as in Node.status: containerd://1.6.20.
- * Docker's are left out unless it is named or runs: systemd may listen there and would start it, and a starting Docker rewrites
- * the node's packet filter. From a container with the node's /proc each is also looked for below the root of process 1.
+ * Docker's are left out unless it is named or runs: systemd may listen there and would start it, and a starting Docker
+ * rewrites the node's packet filter. From a container with the node's /proc each is also looked for below the root of
+ * process 1.
  */
 export function usualSockets(runtimeVersion: string | null, procRoot: string, dockerRuns: () => boolean): string[] {
   const kind = runtimeVersion?.split('://')[0]
@@ -53,7 +54,10 @@ export function existingSockets(paths: readonly string[]): string[] {
 
 const HINT_NAME = 'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.'
 
-/** Resolves when somebody listens at the unix socket `path`; rejects with a RuntimeError that says why not. Both at once. */
+/**
+ * Resolves when somebody listens at the unix socket `path`; rejects with a RuntimeError that says why not. Both at
+ * once.
+ */
 export function reach(path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path })

@@ -6,7 +6,10 @@ export interface PodQuery {
   readonly namespace: string | null
   readonly name: string | null
   readonly prefix: string | null
-  /** metadata.uid of the API's pod. A static pod is known to the kubelet by another one: then namespace and name decide. */
+  /**
+   * metadata.uid of the API's pod. A static pod is known to the kubelet by another one: then namespace and name
+   * decide.
+   */
   readonly uid: string | null
   /** status.podIPs, if known */
   readonly addresses: readonly string[]
@@ -41,7 +44,9 @@ export interface LocatedPod {
   readonly netns: string
   /** A live process in that namespace, when one is known. */
   readonly pid: number | null
-  /** "CRI containerd 1.6.20 at /run/containerd/containerd.sock", "Docker API 20.10.24 at ...", "cgroup scan of /proc". */
+  /**
+   * "CRI containerd 1.6.20 at /run/containerd/containerd.sock", "Docker API 20.10.24 at ...", "cgroup scan of /proc".
+   */
   readonly foundBy: string
   readonly runtimeHandler: string | null
   readonly labels: Readonly<Record<string, string>>

@@ -1,6 +1,6 @@
 /** The Docker API: recorded answers with a live process put in, and the real daemon of Debian's docker.io. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -142,6 +142,21 @@ describe('recorded answers', () => {
     server.forceShutdown()
     expect(fact).toMatchObject({ state: 'known', value: { netns: bed.a.inode, pid: bed.a.pid } })
   })
+})
+
+test('cri-dockerd whose Docker is gone still tells a hostNetwork pod', async () => {
+  const cri = recorded('cri-dockerd')
+  for (const name of ['bbox-a', 'bbox-h']) pod(cri, name).item.state = 'SANDBOX_READY'
+  const path = join(bed.dir, 'orphan.sock')
+  const server = await serveCri(cri, path)
+  const dead = join(bed.dir, 'docker.sock')
+  writeFileSync(dead, '')
+  const options = { ...bed.options, endpoint: path, sockets: [dead] }
+  const host = await locatePod(query({ name: 'bbox-h' }), options)
+  const own = await locatePod(query({ name: 'bbox-a' }), options)
+  server.forceShutdown()
+  expect(host).toMatchObject({ state: 'known', value: { netns: bed.node.inode, hostNetwork: true } })
+  expect(own).toMatchObject({ code: 'RUNTIME_UNAVAILABLE', reason: expect.stringContaining(dead) })
 })
 
 describe('a real Docker daemon', () => {
