@@ -12,8 +12,8 @@ import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
 import { describePlan, gateOf } from './report/gate.ts'
 import { parseResolvConf } from './resolv.ts'
-import { type LookupOptions, locateSource } from './source.ts'
 import { type ParsedSettings, publicSettings, readSettings, type Settings } from './settings.ts'
+import { type LookupOptions, locateSource } from './source.ts'
 import type { Fact, Obstacle, Plan, ResolvConf, Source } from './types.ts'
 
 type Unknown = Extract<Fact<never>, { state: 'unknown' }>
@@ -78,10 +78,13 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     service: facts.service,
     dns: facts.dns,
     external: externalFacts(settings),
-    notes: [...facts.notes, ...sourceNotes(source), ...hints.map(({ text }) => text)],
+    notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(facts), ...hints.map(({ text }) => text)],
     obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
   }
 }
+
+/** Codes that say nothing about the pod: the runtime may still know it. */
+const API_IS_AWAY = /^(API_|KUBE|CREDENTIALS_)/
 
 /** The source pod's namespace: by the API's object where there is one, else by the runtime alone. */
 async function readSource(
@@ -95,7 +98,7 @@ async function readSource(
     if (!podNamed) return pod
     return unknown('SRC_POD_NOT_SET', 'SRC_POD is not set', 'Name the pod to ask from: SRC_POD=namespace/name.')
   }
-  if (pod.state === 'unknown' && !pod.code.startsWith('API_') && !pod.code.startsWith('KUBE')) return pod
+  if (pod.state === 'unknown' && !API_IS_AWAY.test(pod.code)) return pod
   const object: PodObject | null = pod.state === 'known' ? pod.value : null
   const located = await locateSource(settings, object, lookup)
   // Without the API and without a runtime's answer, both reasons matter; the API's came first.
@@ -201,6 +204,13 @@ function sourceNotes(source: Fact<Source>): string[] {
   const { namespace, name, foundBy, hostNetwork } = source.value
   const asked = `source pod ${namespace}/${name}: namespace found by ${foundBy}`
   return hostNetwork ? [asked, 'the source pod uses the host network: its checks run from the node'] : [asked]
+}
+
+/** A policy on the source may mean some failures to happen. */
+function policyNotes({ sourcePolicies }: ClusterFacts): string[] {
+  const names = sourcePolicies.state === 'known' ? sourcePolicies.value.egress : []
+  const said = `NetworkPolicies limit what the source pod may send: ${names.join(', ')}; a check that fails may be meant to`
+  return names.length > 0 ? [said] : []
 }
 
 function localAddresses(): string[] {

@@ -58,6 +58,10 @@ const FAILURES = {
     'Packets are lost again and again on a path that works otherwise; from 20 % on that is a failure, below it a warning.',
     'Look for drops: `ip -s link` on both nodes, `ethtool -S <nic> | grep -iE "drop|err"`, `nstat -az | grep -i drop`, `conntrack -S`. Compare with other nodes to find the link.',
   ),
+  API_NAME_UNRESOLVED: fail(
+    'The name of the API server in the kubeconfig does not resolve on this node.',
+    'Try `getent hosts <name>` on the node; repair its resolver or /etc/hosts, or name the server by address in the kubeconfig.',
+  ),
   TLS_CERT_EXPIRED: fail(
     'The server answers, but its certificate has expired.',
     "On kubeadm: `kubeadm certs check-expiration`, then `kubeadm certs renew all` and restart the control plane pods. Other distributions: restart the server, it renews on start. Check this machine's clock too: `date -u`.",

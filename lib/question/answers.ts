@@ -1,4 +1,5 @@
 /** What each kind of measurement means for one target: pure. */
+import { canonicalAddress } from '../packet/address.ts'
 import type { DnsResult } from '../probe/dns.ts'
 import type { HttpsResult } from '../probe/http.ts'
 import { type EchoResult, judgeEcho } from '../probe/icmp.ts'
@@ -69,7 +70,9 @@ export function echoAnswer(result: EchoResult): Answer {
 }
 
 /** Codes of a socket that could not be opened, which say more than that the probe was inconclusive. */
-const LOCAL: ReadonlySet<string> = new Set(['PERMISSION_MISSING', 'NATIVE_MODULE_MISSING'])
+const LOCAL: ReadonlySet<string> = new Set([
+  ...['PERMISSION_MISSING', 'NATIVE_MODULE_MISSING', 'FAMILY_UNSUPPORTED', 'SOCKET_FAILED'],
+])
 
 /** Loss of a target that answered at all: null when nothing was lost. */
 export function lossAnswer(result: EchoResult): Answer & { readonly heavy: boolean } {
@@ -85,8 +88,14 @@ export function lossAnswer(result: EchoResult): Answer & { readonly heavy: boole
   }
 }
 
-/** DNS: the records asked for must be these, in any order; null: any record will do. */
-export function dnsAnswer(result: DnsResult, expected: readonly string[] | null): Answer {
+/**
+ * What a name must hold: these records, in any order (none: it must exist without any); 'some': at least one, whichever;
+ * 'any': it must exist.
+ */
+export type DnsExpected = readonly string[] | 'some' | 'any'
+
+/** DNS: any other answer than the expected is wrong, and so is none. */
+export function dnsAnswer(result: DnsResult, expected: DnsExpected): Answer {
   const { target, state, ms, question, transport, detail } = result
   if (state === 'answered') {
     const about = `${question.type} of ${question.name} over ${transport.toUpperCase()}`
@@ -107,23 +116,24 @@ const DNS_SILENCE: Record<Exclude<DnsResult['state'], 'answered'>, readonly [Cod
 }
 
 function dnsContent(
-  { meaning, rcode, addresses, cnames }: DnsResult,
-  expected: readonly string[] | null,
+  { meaning, rcode, addresses, cnames, question }: DnsResult,
+  expected: DnsExpected,
   about: string,
 ): { code: Code | null; said: string } {
-  const got = [...addresses, ...cnames]
+  // an alias on the way to the right address is no fault: every resolver follows it
+  const got = question.type === 'CNAME' ? cnames : addresses
   // also where no record is expected: the name exists, and NXDOMAIN for one family makes some resolvers give up on both
   if (meaning === 'nxdomain') return { code: 'DNS_NXDOMAIN', said: `${about}: no such name` }
   if (meaning === 'servfail') return { code: 'DNS_SERVFAIL', said: `${about}: SERVFAIL` }
   if (meaning === 'refused') return { code: 'DNS_REFUSED', said: `${about}: REFUSED` }
   if (meaning === 'other') return { code: 'DNS_WRONG_ANSWER', said: `${about}: ${rcode}` }
   const right =
-    expected === null ? got.length > 0 : expected.length === 0 ? addresses.length === 0 : sameSet(got, expected)
+    expected === 'any' || (expected === 'some' ? got.length > 0 : sameSet(got, expected.map(canonicalAddress)))
   const shown = got.length > 0 ? got.join(', ') : 'no record'
   if (right) return { code: null, said: `${about}: ${shown}` }
   return {
     code: 'DNS_WRONG_ANSWER',
-    said: `${about}: ${shown}${expected ? `, expected ${expected.join(', ') || 'none'}` : ''}`,
+    said: `${about}: ${shown}, expected ${typeof expected === 'string' ? expected : expected.join(', ') || 'none'}`,
   }
 }
 

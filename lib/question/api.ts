@@ -1,5 +1,6 @@
 /** The API server by https, without credentials, as any pod would reach it. */
-import { addressOf, endpointTarget, familyName, given, needed, ofFamily } from '../fact.ts'
+import { addressOf, endpointTarget, familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
+import { NotApplicable } from '../failure.ts'
 import { askHttps, askHttpsRepeatedly, type HttpsOptions, type HttpsResult } from '../probe/http.ts'
 import { judgeEach, judgeRepeated } from '../probe/judge.ts'
 import { attemptsFor } from '../probe/tcp.ts'
@@ -53,13 +54,19 @@ export const apiEndpoints = question('both', families, async (plan, { family }):
 
 /** The server that the kubeconfig names, with the CA and name that the kubeconfig says. Not by family: it has one name. */
 export async function kubeconfigServer(plan: Plan): Promise<HttpsAnswer> {
-  const { addresses, host, port, serverName, ca, insecure } = given(plan.api.server)
+  const { url, addresses, unresolved, viaProxy, host, port, serverName, ca, insecure } = given(plan.api.server)
+  if (viaProxy) throw new NotApplicable('needs a server that is reached directly, the kubeconfig names a proxy-url')
+  if (!url.startsWith('https:')) throw new NotApplicable(`needs a server with https, the kubeconfig names ${url}`)
+  if (unresolved) return { targets: [], path: failed('API_NAME_UNRESOLVED', unresolved), certificate: fine }
   const targets = addresses.map((address): Target => {
-    const family: Family = address.includes(':') ? 6 : 4
+    const family = familyOf(address)
     return { role: 'the kubeconfig’s API server', name: host, address, family, protocol: 'tcp', port }
   })
-  return askAll(targets, 'addresses of the kubeconfig’s API server', { path: PATH, ca, serverName, insecure })
+  return askAll(targets, 'addresses of the API server', { path: PATH, ca, serverName, insecure })
 }
+
+const fine: Outcome<void> = { ok: true, value: undefined, evidence: [] }
+const failed = (code: string, detail: string): Outcome<void> => ({ ok: false, code, detail, evidence: [] })
 
 async function askAll(targets: readonly Target[], noun: string, options: HttpsOptions): Promise<HttpsAnswer> {
   const results = await askHttps(targets, options)
@@ -73,9 +80,9 @@ function https(plan: Plan): HttpsOptions {
 
 function certificateOf(results: readonly HttpsResult[]): Outcome<void> {
   const unverified = results.find(({ tls }) => tls === 'unverified')
-  if (!unverified) return { ok: true, value: undefined, evidence: [] }
+  if (!unverified) return fine
   const detail = 'the path is proven, but the certificate could not be verified: no CA of the cluster is known'
-  return { ok: false, code: 'CA_UNKNOWN', detail, evidence: [] }
+  return failed('CA_UNKNOWN', detail)
 }
 
 function backendsOf(plan: Plan, family: Family): number {

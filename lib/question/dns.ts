@@ -1,26 +1,27 @@
 /** Cluster DNS as the pod uses it: its own resolv.conf, every nameserver, UDP and TCP; and every replica by itself. */
 
 import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
-import { Inconclusive, NotApplicable } from '../failure.ts'
+import { CheckFailure, Inconclusive, NotApplicable } from '../failure.ts'
 import type { DnsType } from '../packet/dns.ts'
-import { askDns } from '../probe/dns.ts'
-import { type Answer, judgeEach, judgeRepeated } from '../probe/judge.ts'
+import { askDns, type DnsOptions } from '../probe/dns.ts'
+import { type Answer, allOf, judgeEach, judgeRepeated } from '../probe/judge.ts'
 import { attemptsFor } from '../probe/tcp.ts'
-import type { Outcome, Plan, ServiceFacts, Target } from '../types.ts'
+import type { Endpoint, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
 import { dnsAnswer } from './answers.ts'
 import { type Asking, families, question } from './question.ts'
-import { allOf } from './service.ts'
 
 export interface DnsAnswer {
   readonly targets: readonly Target[]
   readonly answered: Outcome<void>
 }
 
-/** A name, and for each record type what it must hold; null: any record will do. */
+/** A name, and for each record type what it must hold; null: not known, but one of the types must have a record. */
 interface Expected {
   readonly name: string
   readonly records: readonly { readonly type: DnsType; readonly values: readonly string[] | null }[]
 }
+
+const FAMILIES = ['A', 'AAAA'] as const
 
 /** kubernetes.default from every nameserver of the pod, over UDP and TCP. */
 export const dnsKubernetes = question(
@@ -29,7 +30,7 @@ export const dnsKubernetes = question(
   async (plan, row): Promise<DnsAnswer> => fromNameservers(plan, row, kubernetesName(plan)),
 )
 
-/** The destination service from every nameserver of the pod, over UDP. */
+/** The destination service from every nameserver of the pod, over UDP and TCP. */
 export const dnsService = question(
   'pod',
   families,
@@ -39,16 +40,27 @@ export const dnsService = question(
 /** kubernetes.default from every ready replica of the cluster's DNS, by its own address, over UDP and TCP. */
 export const dnsReplicas = question('pod', families, async (plan, row): Promise<DnsAnswer> => {
   clusterNameservers(plan, row)
-  const { replicas, service } = given(plan.dns)
-  const ready = ofFamily(replicas, row.family).filter((replica) => replica.ready)
-  needed(ready, `${familyName(row.family)} replicas of the cluster's DNS`, `${service} has none that is ready`)
-  const servers = ready.map((replica) => endpointTarget('a DNS replica', replica))
-  const { name, records } = kubernetesName(plan)
-  const asked = records.flatMap(({ type, values }) =>
-    askDns(servers, { name, type }).then((results) => results.map((result) => dnsAnswer(result, values))),
+  const ready = readyReplicas(plan)
+  const families = [...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')
+  const asked = needed(
+    ofFamily(ready, row.family),
+    `${familyName(row.family)} replicas of the cluster's DNS`,
+    families ? `${given(plan.dns).service} has only ${families}` : 'it has none, and the pod does not use it',
   )
-  return { targets: servers, answered: judgeEach('queries to DNS replicas', (await Promise.all(asked)).flat()) }
+  const servers = asked.map((replica) => endpointTarget('a DNS replica', replica))
+  const answers = await askAll(servers, kubernetesName(plan))
+  return { targets: servers, answered: judgeEach('queries to DNS replicas', answers) }
 })
+
+/** A DNS service that the pod depends on and that nobody stands behind is the fault itself. */
+function readyReplicas(plan: Plan): Endpoint[] {
+  const { replicas, service, clusterIPs } = given(plan.dns)
+  const ready = replicas.filter((replica) => replica.ready)
+  const { nameservers } = given(given(plan.source).resolv)
+  const [used] = nameservers.filter((address) => clusterIPs.includes(address))
+  if (ready.length > 0 || used === undefined) return ready
+  throw new CheckFailure('NO_READY_ENDPOINTS', `${service}, the pod's nameserver ${used}, has no ready replica`)
+}
 
 async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Promise<DnsAnswer> {
   const servers = clusterNameservers(plan, row)
@@ -76,13 +88,26 @@ function summaryOf(servers: readonly string[], { records }: Expected): string {
 }
 
 /** Every record type from one nameserver over one transport, often enough to meet each replica behind it. */
-async function askOften(target: Target, times: number, { name, records }: Expected): Promise<Answer[]> {
-  const servers = Array.from({ length: times }, () => target)
-  const asked = records.map(async ({ type, values }) => {
-    const results = await askDns(servers, { name, type }, { oneBackend: true })
-    return results.map((result) => dnsAnswer(result, values))
+function askOften(target: Target, times: number, expected: Expected): Promise<Answer[]> {
+  return askAll(
+    Array.from({ length: times }, () => target),
+    expected,
+    { oneBackend: true },
+  )
+}
+
+/** Every record type from every server. */
+async function askAll(
+  servers: readonly Target[],
+  { name, records }: Expected,
+  options: DnsOptions = {},
+): Promise<Answer[]> {
+  const asked = await Promise.all(records.map(({ type }) => askDns(servers, { name, type }, options)))
+  return servers.flatMap((_, server) => {
+    const results = asked.flatMap((list) => list[server] ?? [])
+    const unknown = results.some(({ addresses }) => addresses.length > 0) ? 'any' : 'some'
+    return results.map((result, record) => dnsAnswer(result, records[record]?.values ?? unknown))
   })
-  return (await Promise.all(asked)).flat()
 }
 
 /** The pod's nameservers of the family; a pod that does not use the cluster's DNS is not asked. */
@@ -96,7 +121,11 @@ function clusterNameservers(plan: Plan, { family }: Asking): string[] {
     throw new NotApplicable(`needs a pod that uses the cluster's DNS, ${policy}`)
   }
   const own = nameservers.filter((address) => familyOf(address) === family)
-  return needed(own, `an ${familyName(family)} nameserver in the pod's resolv.conf`, `it has ${nameservers.join(', ')}`)
+  return needed(
+    own,
+    `an ${familyName(family)} nameserver in the pod's resolv.conf`,
+    `it has ${nameservers.join(', ') || 'none'}`,
+  )
 }
 
 function replicasBehind(plan: Plan, { family }: Asking): number {
@@ -114,11 +143,11 @@ function domainOf(plan: Plan): string {
   throw new Inconclusive('DNS_DOMAIN_UNKNOWN', 'the pod’s search list does not tell the cluster’s domain')
 }
 
-/** Without the API any address will do: what it ought to be is not known. */
+/** Without the API any address of either family will do: which it ought to be is not known. */
 function kubernetesName(plan: Plan): Expected {
   const { service } = plan.api
   const name = `kubernetes.default.svc.${domainOf(plan)}.`
-  if (service.state !== 'known') return { name, records: [{ type: 'A', values: null }] }
+  if (service.state !== 'known') return { name, records: FAMILIES.map((type) => ({ type, values: null })) }
   return { name, records: addressRecords(service.value.clusterIPs) }
 }
 

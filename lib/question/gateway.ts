@@ -4,6 +4,7 @@ import { Inconclusive } from '../failure.ts'
 import { localAddresses } from '../node/links.ts'
 import { defaultRoutes, type Route } from '../node/routes.ts'
 import { echo } from '../probe/icmp.ts'
+import { allOf } from '../probe/judge.ts'
 import { type ResolvedGateway, resolveGateway } from '../probe/neighbour.ts'
 import type { Evidence, Family, Outcome, Place, Plan, Target } from '../types.ts'
 import { echoAnswer } from './answers.ts'
@@ -77,8 +78,9 @@ function joined(
   pings: readonly Evidence[],
 ): Outcome<void> {
   const evidence = [...outcomes.flatMap((outcome) => outcome.evidence), ...pings]
-  const bad = outcomes.find((outcome) => !outcome.ok)
-  if (bad && !bad.ok) return { ...bad, evidence }
+  // a next hop that is proven dead is not hidden by another of which nothing is known
+  const judged = allOf(outcomes.map((outcome) => (outcome.ok ? { ...outcome, value: undefined } : outcome)))
+  if (!judged.ok) return { ...judged, evidence }
   const told = outcomes.map((outcome, index) => describe(routes[index] as Route, outcome))
   return { ok: true, value: undefined, detail: told.join('; '), evidence }
 }

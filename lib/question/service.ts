@@ -4,7 +4,7 @@ import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '.
 import { CheckFailure, NotApplicable } from '../failure.ts'
 import { encodeQuery } from '../packet/dns.ts'
 import { echo, judgeEcho } from '../probe/icmp.ts'
-import { type Answer, judgeEach, judgeRepeated } from '../probe/judge.ts'
+import { type Answer, allOf, judgeEach, judgeRepeated } from '../probe/judge.ts'
 import { attemptsFor, connect, connectRepeatedly } from '../probe/tcp.ts'
 import { askUdp, type UdpResult } from '../probe/udp.ts'
 import type { Endpoint, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
@@ -60,20 +60,13 @@ async function askVirtual(target: Target, attempts: number): Promise<Outcome<voi
   return judgeRepeated(target, results.map(tcpAnswer))
 }
 
-/** The first that fails, with the evidence of all. */
-export function allOf(outcomes: readonly Outcome<void>[]): Outcome<void> {
-  const evidence = outcomes.flatMap((outcome) => outcome.evidence)
-  const bad = outcomes.filter((outcome) => !outcome.ok)
-  const detail = (bad.length > 0 ? bad : outcomes).flatMap((outcome) => outcome.detail ?? []).join('; ')
-  const [first] = bad
-  return first && !first.ok ? { ...first, detail, evidence } : { ok: true, value: undefined, detail, evidence }
-}
-
 const endpointAnswers = question('pod', families, async (plan, row) => {
-  const targets = readyEndpoints(plan, row).map((endpoint) => endpointTarget('a ready endpoint', endpoint))
+  // a headless service may have endpoints without a port
+  const withPort = readyEndpoints(plan, row).filter(({ port }) => port > 0)
+  const targets = withPort.map((endpoint) => endpointTarget('a ready endpoint', endpoint))
   const tcp = targets.filter(({ protocol }) => protocol === 'tcp')
   const udp = targets.filter(({ protocol }) => protocol === 'udp')
-  needed([...tcp, ...udp], 'a TCP or UDP port of the destination service', 'its endpoints have SCTP ports only')
+  needed([...tcp, ...udp], 'a TCP or UDP port of the destination service', 'its endpoints have none')
   const [connections, datagrams] = await Promise.all([connect(tcp), speakUdp(udp)])
   const answers: Answer[] = [...connections.map(tcpAnswer), ...datagrams.map(udpAnswer)]
   const open = connections.filter(({ state }) => state === 'connected' || state === 'refused')
