@@ -85,18 +85,22 @@ function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive
   const listed = checks.slice(0, LISTED)
   const omitted = checks.length - listed.length
   const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
-  return [
-    paint(verdict, `${WORD[verdict]} ${code}`),
+  const list = [
     ...listed.flatMap(([name, own]) => [
       ...wrap(name, '    - ', '      '),
       ...(own ? wrap(oneLine(own), '      ', '      ') : []),
     ]),
     ...(omitted > 0 ? [`    - and ${omitted} more`] : []),
+  ]
+  const reasons = [
     ...(seen ? labelled('seen', seen) : []),
     ...causes.flatMap((cause) => labelled('cause', cause)),
     ...(means && verdict === 'fail' ? labelled('means', means) : []),
     ...(remedy ? labelled('do', remedy) : []),
   ]
+  // one reason for many checks comes before them; what each saw by itself stands with its name
+  const reasonFirst = seen !== null && results.length > 1
+  return [paint(verdict, `${WORD[verdict]} ${code}`), ...(reasonFirst ? [...reasons, ...list] : [...list, ...reasons])]
 }
 
 function runSection(report: Report, paint: Paint): string[] {
