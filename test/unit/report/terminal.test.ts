@@ -49,7 +49,7 @@ describe('the end of a run', () => {
 
   test('one missing fact is told once, with the checks that it blocks', () => {
     expect(text.match(/may not list endpointslices/g)).toHaveLength(1)
-    expect(text).toContain('over IPv4 and IPv6, from the pod\n    seen:    the account')
+    expect(text).toMatch(/\n {4}seen: {4}the account[^-]+\n {4}do: [^-]+\n {4}- .+ over IPv4 and IPv6, from the pod\n/)
   })
 
   test('counts, paths and verdict come last', () => {
