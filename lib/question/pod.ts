@@ -1,9 +1,9 @@
 /** Destination pods: ICMP and TCP are two questions; each is evidence for the other. */
 import { addressOf, familyName, given, needed } from '../fact.ts'
-import { type EchoResult, echo } from '../probe/icmp.ts'
+import { type EchoResult, echo, judgeEcho } from '../probe/icmp.ts'
 import { type Answer, judgeEach } from '../probe/judge.ts'
 import { connect, type TcpResult } from '../probe/tcp.ts'
-import type { Outcome, Plan, PodTarget, Target } from '../types.ts'
+import type { Evidence, Outcome, Plan, PodTarget, Target } from '../types.ts'
 import { echoAnswer, lossAnswer, tcpAnswer } from './answers.ts'
 import { type Asking, destinations, question } from './question.ts'
 
@@ -67,7 +67,7 @@ export function judgePing(
   const losses = results.map(lossAnswer)
   return {
     targets: results.map(({ target }) => target),
-    reached: judgeEach(noun, reached),
+    reached: withEvidence(judgeEach(noun, reached), echoTable(results)),
     icmp: onlyCode('ICMP_FILTERED', answers.filter(filtered), 'TCP is answered, ping is not'),
     heavyLoss: onlyCode(
       'PACKET_LOSS',
@@ -77,6 +77,30 @@ export function judgePing(
       'PACKET_LOSS',
       losses.filter(({ code, heavy }) => code && !heavy),
     ),
+  }
+}
+
+function withEvidence<T>(outcome: Outcome<T>, evidence: Evidence): Outcome<T> {
+  return { ...outcome, evidence: [...outcome.evidence, evidence] }
+}
+
+/** Rows of loss and round trip times that a report shows; the lossiest first. */
+const MOST_ROWS = 100
+
+function echoTable(results: readonly EchoResult[]): Evidence {
+  const rows = results
+    .map((result) => ({ result, ...judgeEcho(result) }))
+    .toSorted((a, b) => b.loss - a.loss)
+    .map(({ result: { target, sent, received }, loss, min, avg, max }) => [
+      ...[target.name, target.address, sent, received, Math.round(loss * 1000) / 10],
+      ...[min, avg, max].map((ms) => (ms === null ? null : Math.round(ms * 100) / 100)),
+    ])
+  return {
+    kind: 'table',
+    name: 'echoes',
+    columns: ['target', 'address', 'sent', 'received', 'loss %', 'min ms', 'avg ms', 'max ms'],
+    rows: rows.slice(0, MOST_ROWS),
+    ...(rows.length > MOST_ROWS ? { omitted: rows.length - MOST_ROWS } : {}),
   }
 }
 
