@@ -7,7 +7,11 @@ import { gate } from './lib/report/gate.ts'
 import { CheckSequencer } from './lib/report/sequencer.ts'
 import type { Place } from './lib/types.ts'
 
+const { plugin, reporter } = gate()
+
 const project = (name: string, place: Place, groupOrder: number) => ({
+  // in each project: Vitest calls configureVitest of the projects' plugins only
+  plugins: [plugin],
   test: {
     name,
     include: [`checks/${name}/**/*.test.ts`],
@@ -21,10 +25,7 @@ const project = (name: string, place: Place, groupOrder: number) => ({
   },
 })
 
-const { plugin, reporter } = gate()
-
 export default defineConfig({
-  plugins: [plugin],
   test: {
     watch: false,
     reporters: [reporter],
