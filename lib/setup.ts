@@ -21,9 +21,12 @@ type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 /** Vitest's globalSetup: provides the plan to every worker, and shows it in a dry run (`vitest list`). */
 export default async function setup(project: TestProject): Promise<void> {
   const gate = gateOf(project.vitest)
-  const plan = await planOf(readSettings(), { podNamed: gate?.podNamed ?? false, blocked: gate?.blocked })
+  const parsed = readSettings()
+  const plan = await planOf(parsed, { podNamed: gate?.podNamed ?? false, blocked: gate?.blocked })
   project.provide('plan', plan)
   gate?.planned(plan)
+  // the reports hold them as notes, the dry run prints those
+  if (gate?.running) for (const { text } of parsed.hints) process.stderr.write(`${text}\n`)
   if (!gate?.running) process.stdout.write(`${describePlan(plan)}\n\n`)
 }
 
