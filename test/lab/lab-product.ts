@@ -63,8 +63,14 @@ export function startProduct(lab: Lab, options: ProductOptions = {}): StartedPro
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   const finished = once(child, 'close').then(([code]): ProductRun => {
-    const about = `exit code ${code}, the terminal showed:\n${stdout()}${stderr()}`
-    const read = (file: string) => readReport(join(reportsDir, file), about)
+    // now: another run may write its own there
+    const files = [`report-${node.name}.json`, `junit-${node.name}.xml`, `report-${node.name}.html`] as const
+    const texts = new Map(files.map((file) => [file, readIfThere(join(reportsDir, file))]))
+    const read = (file: (typeof files)[number]): string => {
+      const text = texts.get(file)
+      if (text) return text
+      throw new Error(`${file} was not written; exit code ${code}, the terminal showed:\n${stdout()}${stderr()}`)
+    }
     return {
       exitCode: code as number | null,
       stdout: stdout(),
@@ -109,10 +115,7 @@ function collect(stream: NodeJS.ReadableStream | null): () => string {
   return () => parts.join('')
 }
 
-function readReport(path: string, about: string): string {
-  if (!existsSync(path)) throw new Error(`${path} was not written; ${about}`)
-  return readFileSync(path, 'utf8')
-}
+const readIfThere = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8') : null)
 
 /** "pod/mtu-destination": a check's file without what all have in common. */
 const checkOf = ({ file }: Result): string => file.replace(/^.*checks\//, '').replace(/\.test\.ts$/, '')

@@ -1,0 +1,57 @@
+/** What holds for every run of the product, whatever it met. */
+import { expect } from 'vitest'
+import type { Families } from '../bed/addresses.ts'
+import { type ProductRun, troubles, withVerdict } from './lab-product.ts'
+
+/** Rows that need DST_POD, and questions that a cluster with single-stack service "kubernetes" does not have. */
+const NAMED = ['pod/destination-ping named', 'pod/destination-tcp named', 'pod/mtu-destination named']
+const API = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints']
+const OF_FAMILY = [
+  ...['host/gateway', 'pod/gateway', 'pod/external-ping', 'pod/mtu-external', 'pod/service-cluster-ip'],
+  ...['pod/dns-kubernetes', 'pod/dns-replicas', 'pod/dns-service', 'pod/endpoints-ping', 'pod/endpoints-port'],
+  ...['destination-ping', 'destination-tcp', 'mtu-destination'].flatMap((check) => [
+    `pod/${check} other-node`,
+    `pod/${check} same-node`,
+  ]),
+]
+const ONCE = ['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight']
+
+const over = (family: 4 | 6) => (what: string) => `${what} IPv${family}`
+
+/** A run in which everything that applies passed; exactly what the cluster does not have does not apply. */
+export function expectHealthy(run: ProductRun, families: Families): void {
+  const { report } = run
+  expect(troubles(report)).toEqual([])
+  const missing = families === 'dual' ? [] : OF_FAMILY.map(over(families === '4' ? 6 : 4))
+  const withoutApi = API.map(over(families === '6' ? 4 : 6))
+  const notApplicable = [...NAMED.flatMap((what) => [over(4)(what), over(6)(what)]), ...withoutApi, ...missing]
+  expect(withVerdict(report, 'not-applicable')).toEqual(notApplicable.sort())
+  const all = [...ONCE, ...[...API, ...OF_FAMILY, ...NAMED].flatMap((what) => [over(4)(what), over(6)(what)])]
+  expect(withVerdict(report, 'pass')).toEqual(all.filter((what) => !notApplicable.includes(what)).sort())
+  expect(run.exitCode).toBe(0)
+  expectConsistent(run)
+}
+
+/** Terminal, JSON, JUnit and HTML say the same, in sentences: no stack trace, no path into a dependency. */
+export function expectConsistent(run: ProductRun, { terminal = true } = {}): void {
+  const { report, junit, html, exitCode } = run
+  const output = run.stdout + run.stderr
+  expect(exitCode).toBe(report.exitCode)
+  const count = (verdict: string) => report.results.filter((result) => result.verdict === verdict).length
+  expect(matches(junit, /<failure /g)).toBe(count('fail'))
+  expect(matches(junit, /<skipped/g)).toBe(count('not-applicable'))
+  expect(matches(junit, /<error /g)).toBeGreaterThanOrEqual(count('inconclusive'))
+  expect(/<dt>Exit code<\/dt><dd>(\d)<\/dd>/.exec(html)?.[1]).toBe(String(exitCode))
+  if (terminal) expect(output).toContain(`exit code ${exitCode}`)
+  expectSentences(run)
+}
+
+/** No stack trace and no name of a dependency's file, in the terminal nor in a report. */
+function expectSentences({ stdout, stderr, junit, html, report }: ProductRun): void {
+  for (const text of [stdout, stderr, junit, html, JSON.stringify(report, null, 1)]) {
+    const suspicious = text.split('\n').filter((line) => /^\s+at .*\d+:\d+\)?$|node_modules/.test(line))
+    expect(suspicious).toEqual([])
+  }
+}
+
+const matches = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0

@@ -1,0 +1,36 @@
+/** The product on a dual-stack cluster: healthy, then with every fault, and exactly what each must be called. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FAULTS } from './faults.ts'
+import { type Lab, startLab } from './lab.ts'
+import { expectConsistent, expectHealthy } from './lab-expect.ts'
+import { runProduct, troubles } from './lab-product.ts'
+
+let lab: Lab
+beforeAll(async () => {
+  lab = await startLab({ prefix: 'lbd' })
+})
+afterAll(() => lab?.stop())
+
+it('is green where all is well, and says what does not apply', async () => {
+  expectHealthy(await runProduct(lab), 'dual')
+})
+
+describe.each(FAULTS)('$name', (fault) => {
+  it('is named by exactly the checks that meet it', async () => {
+    fault.inject(lab)
+    try {
+      const run = await runProduct(lab, fault.env ? { env: fault.env } : {})
+      const found = troubles(run.report)
+      const expected = (trouble: string) => fault.troubles.includes(trouble) || !fault.sometimes?.test(trouble)
+      expect(found.filter(expected)).toEqual(fault.troubles.toSorted())
+      expect(run.exitCode).toBe(fault.exitCode)
+      expectConsistent(run)
+    } finally {
+      fault.undo(lab)
+    }
+  })
+})
+
+it('is green again when every fault has been taken back', async () => {
+  expectHealthy(await runProduct(lab), 'dual')
+})
