@@ -35,8 +35,9 @@ export function teardown(dir: string, prefix: string): string[] {
 /** What is still there of a bed. */
 export function leftovers(dir: string, prefix: string, namespaces: readonly string[] = []): string[] {
   const present = new Set(readable('/run/netns'))
+  const names = new Set([...ownNamespaces(prefix), ...namespaces])
   return [
-    ...[...ownNamespaces(prefix), ...namespaces].filter((name) => present.has(name)).map((name) => `namespace ${name}`),
+    ...[...names].filter((name) => present.has(name)).map((name) => `namespace ${name}`),
     ...shims(dir).map((pid) => `shim process ${pid}`),
     ...mountsUnder(dir).map((mount) => `mount ${mount}`),
     ...cgroups(prefix).map((group) => `cgroup ${group}`),
@@ -107,9 +108,10 @@ function cgroups(prefix: string): string[] {
 }
 
 function withChildren(group: string): string[] {
-  // everything else in a cgroup is a file
+  // everything else in a cgroup is a file; any of it may vanish meanwhile
   const children = readable(group).map((name) => join(group, name))
-  return [...children.filter((path) => statSync(path).isDirectory()).flatMap(withChildren), group]
+  const groups = children.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory())
+  return [...groups.flatMap(withChildren), group]
 }
 
 function mountsUnder(dir: string): string[] {

@@ -1,7 +1,7 @@
 /** The test bed leaves nothing behind, whatever becomes of its owner. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -88,5 +88,6 @@ test('closing says what could not be removed', async () => {
     await expect(bed.close()).rejects.toThrow(`namespace ${PREFIX}-stays`)
   } finally {
     rmdirSync(obstacle)
+    rmSync(`${DIR}.reaper.log`)
   }
 })
