@@ -44,7 +44,7 @@ function obstacle(): string | null {
 
 /** Installs what is missing, and says so. Returns what stands in the way, or null. */
 function installPackages(): string | null {
-  const missing = NEEDS.filter(({ present }) => !present()).map((need) => need.package)
+  const missing = missingPackages()
   if (missing.length === 0) return null
   const list = missing.join(' ')
   if (!onPath('apt-get')) return `The demo needs ${list} (names of Debian packages): install them, then run it again.`
@@ -54,12 +54,19 @@ function installPackages(): string | null {
     spawnSync('apt-get', ['-qq', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
   const install = () => apt('install', '-y', '--no-install-recommends', ...missing)
   // a fresh machine has no package lists
-  if (install() || (apt('update') && install())) return null
-  return `apt-get could not install ${list}: see its message above, install them, then run it again.`
+  if ((install() || (apt('update') && install())) && missingPackages().length === 0) return null
+  return `apt-get could not install ${missingPackages().join(' ')}: install them by hand, then run it again.`
 }
+
+const missingPackages = () => NEEDS.filter(({ present }) => !present()).map((need) => need.package)
 
 function say(text: string): void {
   process.stdout.write(`\n==> ${text}\n\n`)
+}
+
+function giveUp(why: string): void {
+  console.error(why)
+  process.exitCode = 1
 }
 
 async function run(lab: Lab, name: string): Promise<ProductRun> {
@@ -80,7 +87,7 @@ async function demo(): Promise<void> {
     say('1 of 2: all is well')
     const healthy = await run(lab, 'demo-healthy')
     say(
-      '2 of 2: the network between the nodes silently drops packets of more than 1400 bytes.\n    Ping, DNS and TCP connections still work, and large answers hang.',
+      '2 of 2: the network between the nodes silently drops packets of more than 1400 bytes, VXLAN header included.\n    Ping, DNS and TCP connections still work, and large answers hang.',
     )
     BLACK_HOLE.inject(lab)
     const faulty = await run(lab, 'demo-fault')
@@ -97,8 +104,6 @@ const { PATH = '' } = process.env
 Object.assign(process.env, { PATH: `${PATH}:/usr/sbin:/sbin` })
 
 const trouble = obstacle() ?? installPackages()
-if (trouble === null) await demo()
-else {
-  console.error(trouble)
-  process.exitCode = 1
-}
+if (trouble === null) {
+  await demo().catch((error: Error) => giveUp(`The demo ended early: ${error.message}`))
+} else giveUp(trouble)
