@@ -21,6 +21,7 @@ export class Gate implements Reporter {
   speaks = true
   /** The command line named pod checks, so that a missing SRC_POD is no reason to skip. */
   podNamed = false
+  readonly #settings = readSettings().settings
   #vitest: Vitest | undefined
   #plan: Plan | undefined
   #started = new Date()
@@ -46,9 +47,9 @@ export class Gate implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
-    const { settings } = readSettings()
-    this.#node = settings.nodeName ?? lastNodeName(settings.reportsDir) ?? hostname()
-    this.#lock = acquireLock(settings.reportsDir)
+    const { nodeName, reportsDir } = this.#settings
+    this.#node = nodeName ?? lastNodeName(reportsDir) ?? hostname()
+    this.#lock = acquireLock(reportsDir)
     if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
     this.#write()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -65,7 +66,7 @@ export class Gate implements Reporter {
   planned(plan: Plan): void {
     this.#plan = plan
     if (this.#lock?.state !== 'own' || plan.node.name === this.#node) return
-    removeReports(readSettings().settings.reportsDir, this.#node)
+    removeReports(this.#settings.reportsDir, this.#node)
     this.#node = plan.node.name
     this.#lock.rename(plan.node.name)
     this.#write()
@@ -187,7 +188,7 @@ export class Gate implements Reporter {
       verdict,
       exitCode,
       source: source ? { namespace: source.namespace, name: source.name, foundBy: source.foundBy } : null,
-      settings: plan?.settings ?? publicSettings(readSettings().settings),
+      settings: plan?.settings ?? publicSettings(this.#settings),
       notes: plan?.notes ?? [],
       results,
       errors,
@@ -197,7 +198,7 @@ export class Gate implements Reporter {
 
   #write(): void {
     if (this.#lock?.state === 'held') return
-    const written = writeReports(readSettings().settings.reportsDir, this.#report())
+    const written = writeReports(this.#settings.reportsDir, this.#report())
     this.#paths = written.ok ? written.value : []
     this.#unwritable = written.ok ? undefined : written.detail
   }
