@@ -1,9 +1,9 @@
 /** The source pod's namespace, whether or not the API could tell which pod is meant. */
 import type { PodObject } from './kube/index.ts'
-import type { Settings } from './settings.ts'
-import type { Fact } from './types.ts'
 import { type LocatedPod, type LookupOptions, locatePod } from './runtime/index.ts'
 import { unknown } from './runtime/types.ts'
+import type { Settings } from './settings.ts'
+import type { Fact } from './types.ts'
 
 export type { LookupOptions } from './runtime/index.ts'
 

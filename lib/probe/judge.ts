@@ -54,10 +54,28 @@ export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outc
   return { ...outcome, code: !all && DEAD.has(outcome.code) ? 'BACKEND_DEAD' : outcome.code, detail }
 }
 
-/** Codes that say of one attempt among good ones: the backend that it met is dead. A wrong answer is worse than that. */
+/**
+ * One outcome for several: of those that failed the first that proves a fault, else the first that could not look. None
+ * at all prove nothing. Details and evidence of all that share that fate are kept.
+ */
+export function allOf(outcomes: readonly Outcome<void>[]): Outcome<void> {
+  const evidence = outcomes.flatMap((outcome) => outcome.evidence)
+  if (outcomes.length === 0) return { ok: false, code: 'PROBE_INCONCLUSIVE', detail: 'nothing was asked', evidence }
+  const bad = outcomes.filter((outcome) => !outcome.ok)
+  const detail = (bad.length > 0 ? bad : outcomes).flatMap((outcome) => outcome.detail || []).join('; ')
+  const decisive = bad.find(({ code }) => proves(code)) ?? bad[0]
+  return decisive ? { ...decisive, detail, evidence } : { ok: true, value: undefined, detail, evidence }
+}
+
+const proves = (code: Code): boolean => CODES[code]?.kind !== 'inconclusive'
+
+/**
+ * Codes that say of one attempt among good ones: the backend that it met is dead. A wrong answer is worse than
+ * that. Silence to the very datagram that other backends answer, four times, is more than the silence of a stranger.
+ */
 const DEAD: ReadonlySet<Code> = new Set([
   ...['UNREACHABLE', 'REJECTED', 'NOTHING_LISTENING', 'NO_ROUTE'],
-  ...['TLS_STALLED', 'TLS_HANDSHAKE_FAILED', 'HTTP_NO_ANSWER', 'DNS_NO_ANSWER'],
+  ...['TLS_STALLED', 'TLS_HANDSHAKE_FAILED', 'HTTP_NO_ANSWER', 'DNS_NO_ANSWER', 'UDP_SILENT'],
 ])
 
 /** A target as a person would name it: name, address, port and node. */
@@ -68,7 +86,7 @@ export function nameOf({ name, address, port, family, node }: Target): string {
 }
 
 function commonest(codes: readonly Code[]): Code | undefined {
-  const proving = codes.filter((code) => CODES[code]?.kind !== 'inconclusive')
+  const proving = codes.filter(proves)
   const counted = new Map<Code, number>()
   for (const code of proving.length > 0 ? proving : codes) counted.set(code, (counted.get(code) ?? 0) + 1)
   return [...counted].sort(([, a], [, b]) => b - a)[0]?.[0]

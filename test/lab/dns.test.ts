@@ -269,7 +269,7 @@ describe('a server that misbehaves', () => {
     const port = await overTcp(nextPort++, (query, socket) => {
       const bytes = framed(answerTo(query))
       socket.setNoDelay(true)
-      bytes.forEach((byte, index) => setTimeout(() => socket.write(Uint8Array.of(byte)), index))
+      for (const [index, byte] of bytes.entries()) setTimeout(() => socket.write(Uint8Array.of(byte)), index)
     })
     expect(await ask(server('tcp', port))).toMatchObject({ state: 'answered', addresses: ['198.51.100.1'] })
   })
