@@ -3,18 +3,24 @@
  * neither passed nor left out. All are made for the dual-stack lab, the source pod being bbox on the first node.
  */
 import type { Family, Verdict } from '../../lib/types.ts'
-import { familyOf, linkLength } from '../bed/addresses.ts'
-import { inNamespace, nft, run } from '../bed/namespace.ts'
+import { familyOf } from '../bed/addresses.ts'
 import { VXLAN_PORT } from '../bed/overlay.ts'
-import { ipBatch } from '../bed/underlay.ts'
-import type { Lab } from './lab.ts'
+import {
+  cutAtTarget,
+  fromSource,
+  ICMP,
+  type Injection,
+  loss,
+  noForwarding,
+  noGateways,
+  nothing,
+  rules,
+} from './lab-injection.ts'
 
-export interface Fault {
+export interface Fault extends Injection {
   readonly name: string
   /** Settings of the run that meets the fault. */
   readonly env?: Readonly<Record<string, string>>
-  inject(lab: Lab): void
-  undo(lab: Lab): void
   readonly exitCode: 0 | 1 | 2
   /** As troubles() words them: "fail pod/gateway IPv4 GATEWAY_UNRESOLVED". */
   readonly troubles: readonly string[]
@@ -27,73 +33,6 @@ const BOTH: readonly Family[] = [4, 6]
 /** A trouble over each of some families. */
 const each = (verdict: Verdict, what: string, code: string, families = BOTH): string[] =>
   families.map((family) => `${verdict} ${what} IPv${family} ${code}`)
-
-// ---- making and taking back ------------------------------------------------------------------------------------------
-
-/** Rules in a table of their own; the hook says where on the path. */
-function addRules(namespace: string, family: 'inet' | 'bridge', hook: string, rules: readonly string[]): void {
-  nft(namespace, `table ${family} fault {\nchain fault {\ntype filter hook ${hook}\n${rules.join('\n')}\n}\n}`)
-}
-
-const deleteRules = (namespace: string, family: 'inet' | 'bridge') => nft(namespace, `delete table ${family} fault`)
-
-type Place = 'node1' | 'node2' | 'router'
-
-const placeOf = (lab: Lab, place: Place): string =>
-  place === 'router' ? lab.underlay.router : lab.nodes[place === 'node1' ? 0 : 1].namespace
-
-/** Rules at one place, gone again at undo. */
-function rules(
-  place: Place,
-  family: 'inet' | 'bridge',
-  hook: string,
-  make: (lab: Lab) => readonly string[],
-): Pick<Fault, 'inject' | 'undo'> {
-  return {
-    inject: (lab) => addRules(placeOf(lab, place), family, hook, make(lab)),
-    undo: (lab) => deleteRules(placeOf(lab, place), family),
-  }
-}
-
-/** nft statements for packets from the source pod to some addresses, one a family; `rest` ends each. */
-function fromSource(lab: Lab, to: readonly string[], rest = 'drop'): string[] {
-  return BOTH.flatMap((family) => {
-    const set = (list: readonly string[]) => `{ ${list.filter((one) => familyOf(one) === family).join(', ')} }`
-    const ip = family === 4 ? 'ip' : 'ip6'
-    if (!to.some((one) => familyOf(one) === family)) return []
-    return [`${ip} saddr ${set(lab.pods.bbox.addresses)} ${ip} daddr ${set(to)} ${rest}`]
-  })
-}
-
-/**
- * Packets from the source pod to pods on the other node vanish there. Not on the first node: a packet that is dropped before its
- * conntrack entry is confirmed (net/netfilter/nf_conntrack_core.c) is sent to another backend of a ClusterIP when it is repeated.
- */
-const cutAtTarget = (to: (lab: Lab) => readonly string[]) =>
-  rules('node2', 'inet', 'forward priority -10', (lab) => fromSource(lab, to(lab)))
-
-function setForwarding(lab: Lab, value: 0 | 1): void {
-  const sysctls = [`net.ipv4.ip_forward=${value}`, `net.ipv6.conf.all.forwarding=${value}`]
-  inNamespace(lab.nodes[0].namespace, 'sysctl', '-qw', ...sysctls)
-}
-
-/** The addresses of the first node's bridge: its pods' default gateways. */
-function changeGateways(lab: Lab, verb: 'add' | 'del'): void {
-  const base = lab.plan.podSubnetBase(1)
-  const gateways = base.map((first) => (familyOf(first) === 4 ? first.replace(/0$/, '1') : `${first}1`))
-  ipBatch(
-    lab.nodes[0].namespace,
-    gateways.map((address) => `addr ${verb} ${address}/${linkLength(address)} dev cni0`),
-  )
-}
-
-/** Of a hundred packets that come from the first node, about `lost` vanish. */
-const loss = (lost: number, match = '') =>
-  rules('node2', 'inet', 'prerouting priority -300', () => [
-    `iifname "vx0" ${match} numgen random mod 100 < ${lost} drop`,
-  ])
-
-const ICMP = 'meta l4proto { icmp, ipv6-icmp }'
 
 /** What hangs on the path to the other node, with the code of a ping and of a virtual address half of which is there. */
 const otherNodeDead = (families = BOTH): string[] => [
@@ -126,10 +65,6 @@ const lossy = (verdict: Verdict): string[] => [
   ...each(verdict, 'pod/endpoints-ping', 'PACKET_LOSS'),
 ]
 
-// ---- the faults ------------------------------------------------------------------------------------------------------
-
-const nothing = { inject: () => undefined, undo: () => undefined }
-
 export const BLACK_HOLE: Fault = {
   name: '1400-byte black hole in the underlay',
   ...rules('router', 'bridge', 'prerouting priority -300', () => [
@@ -149,8 +84,7 @@ export const FAULTS: readonly Fault[] = [
   BLACK_HOLE,
   {
     name: 'ip_forward=0 on the node',
-    inject: (lab) => setForwarding(lab, 0),
-    undo: (lab) => setForwarding(lab, 1),
+    ...noForwarding,
     exitCode: 1,
     troubles: [
       ...otherNodeDead(),
@@ -206,12 +140,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "the pods' gateway gone from the bridge",
-    inject(lab) {
-      changeGateways(lab, 'del')
-      // what the kernel heard from the gateway a moment ago would leave its death unproven for half a minute
-      run('nsenter', [`--net=${lab.pods.bbox.netns}`, 'ip', 'neigh', 'flush', 'dev', 'eth0'])
-    },
-    undo: (lab) => changeGateways(lab, 'add'),
+    ...noGateways,
     exitCode: 1,
     troubles: [
       ...each('fail', 'pod/gateway', 'GATEWAY_UNRESOLVED'),
