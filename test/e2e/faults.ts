@@ -13,6 +13,7 @@ import {
   addressesOf,
   CHANGED_PORT,
   cutFromSource,
+  deadPod,
   deleteRules,
   drop,
   type Injection,
@@ -61,7 +62,11 @@ const OTHER_NODE_DEAD: readonly Expected[] = [
 export const FAULTS: readonly Fault[] = [
   {
     name: 'packets from the pod to the API server dropped',
-    ...cutFromSource(async ({ plan }) => [...plan.apiService.slice(0, 1), ...plan.node(1)], 'prerouting priority -300'),
+    ...cutFromSource(
+      async ({ plan }) => [...plan.apiService.slice(0, 1), ...plan.node(1)],
+      'first',
+      'prerouting priority -300',
+    ),
     expect: {
       exitCode: 1,
       troubles: [fails('pod/api-cluster-ip', 'UNREACHABLE', V4), fails('pod/api-endpoints', 'UNREACHABLE', V4)],
@@ -118,7 +123,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'one of two DNS replicas dead',
-    ...cutFromSource(async (cluster) => addressesOf(await podsOf(cluster, 'kube-dns', nodes(cluster).second.name))),
+    ...deadPod(async (cluster) => addressesOf(await podsOf(cluster, 'kube-dns', nodes(cluster).second.name))),
     expect: {
       exitCode: 1,
       troubles: [
@@ -130,7 +135,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'one endpoint of the service dead',
-    ...cutFromSource(lastRemoteWeb),
+    ...deadPod(lastRemoteWeb),
     expect: {
       exitCode: 1,
       troubles: [

@@ -43,20 +43,27 @@ export const nodes = (cluster: Cluster) => {
   return { first, second }
 }
 
-/** Packets from the source pod to `targets` vanish on the first node, after DNAT unless the hook comes before. */
+/** Packets from the source pod to `targets` vanish at a hook of the first or the second node. */
 export function cutFromSource(
   targets: (cluster: Cluster) => Promise<readonly string[]>,
-  hook = 'forward priority -10',
+  side: 'first' | 'second',
+  hook: string,
 ): Injection {
   return {
     async inject(cluster) {
-      const { first } = nodes(cluster)
-      const source = addressesOf(await podsOf(cluster, 'bbox', first.name))
-      addRules(first.namespace, 'inet', hook, drop(source, await targets(cluster)))
+      const source = addressesOf(await podsOf(cluster, 'bbox', nodes(cluster).first.name))
+      addRules(nodes(cluster)[side].namespace, 'inet', hook, drop(source, await targets(cluster)))
     },
-    undo: async (cluster) => deleteRules(nodes(cluster).first.namespace, 'inet'),
+    undo: async (cluster) => deleteRules(nodes(cluster)[side].namespace, 'inet'),
   }
 }
+
+/**
+ * A pod on the second node is dead for the source pod. The packets vanish on that node, as they do when a pod is gone: were
+ * they dropped before the first node's conntrack confirms the connection, a repeated SYN would meet another backend.
+ */
+export const deadPod = (targets: (cluster: Cluster) => Promise<readonly string[]>): Injection =>
+  cutFromSource(targets, 'second', 'forward priority -10')
 
 export function setForwarding(cluster: Cluster, value: 0 | 1): void {
   const sysctls = [`net.ipv4.ip_forward=${value}`, `net.ipv6.conf.all.forwarding=${value}`]
