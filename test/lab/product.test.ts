@@ -1,6 +1,6 @@
 /** The product on a dual-stack cluster: healthy, then with every fault, and exactly what each must be called. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FAULTS } from './faults.ts'
+import { FAULTS, type Fault } from './faults.ts'
 import { type Lab, startLab } from './lab.ts'
 import { expectConsistent, expectHealthy } from './lab-expect.ts'
 import { runProduct, troubles } from './lab-product.ts'
@@ -15,12 +15,19 @@ it('is green where all is well, and says what does not apply', async () => {
   expectHealthy(await runProduct(lab), 'dual')
 })
 
+/** A trouble with the code that its own stands for. */
+function renamed(trouble: string, alias: Fault['alias'] = {}): string {
+  return trouble.replace(/\S+$/, (code) => alias[code] ?? code)
+}
+
 describe.each(FAULTS)('$name', (fault) => {
   it('is named by exactly the checks that meet it', async () => {
     fault.inject(lab)
     try {
       const run = await runProduct(lab, fault.env ? { env: fault.env } : {})
       const found = troubles(run.report)
+        .map((trouble) => renamed(trouble, fault.alias))
+        .sort()
       const expected = (trouble: string) => fault.troubles.includes(trouble) || !fault.sometimes?.test(trouble)
       expect(found.filter(expected)).toEqual(fault.troubles.toSorted())
       expect(run.exitCode).toBe(fault.exitCode)
