@@ -47,8 +47,8 @@ const FAILURES = {
     "Look for the rule on this node and on the target's: `nft list ruleset | grep -i reject` and `iptables-save | grep -i REJECT`; for a service: `kubectl get endpointslices -l kubernetes.io/service-name=<service>`.",
   ),
   NOTHING_LISTENING: fail(
-    'The address answers, but nothing listens on that port: the connection was refused.',
-    'Look at what the pod listens on: `kubectl exec <pod> -- ss -ltn`, or on its node `nsenter -t <pid> -n ss -ltn`. A process bound to 127.0.0.1 or to one family only looks like this; so does a wrong targetPort.',
+    'The address answers, but refuses the connection: nothing listens on that port. Of a service address: the rules on this node know no endpoint for it.',
+    'Look at what the pod listens on: `kubectl exec <pod> -- ss -ltn`, or on its node `nsenter -t <pid> -n ss -ltn`. A process bound to 127.0.0.1 or to one family only looks like this; so does a wrong targetPort. A service address whose endpoints answer by themselves: look at kube-proxy (or what replaces it) on this node, its rules are old.',
   ),
   BACKEND_DEAD: fail(
     'Some connections to the virtual address work and some die: at least one endpoint behind it does not answer.',

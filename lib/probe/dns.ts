@@ -51,7 +51,8 @@ async function askOverTcp(
   oneBackend: boolean,
 ): Promise<DnsResult> {
   const { socket, result } = await dial(target, { budgetMs }, oneBackend ? [0] : undefined)
-  const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries: 1, detail: result.errno }
+  const tries = result.resent ? 2 : 1
+  const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries, detail: result.errno }
   if (!socket) return { ...base, state: FROM_TCP[result.state] }
   const id = randomInt(0x10000)
   const started = performance.now()

@@ -29,6 +29,8 @@ export interface HttpsResult {
   /** Errno of the TCP connection, as TcpResult. */
   readonly errno: string | null
   readonly syns: number
+  /** As TcpResult. */
+  readonly resent?: boolean
   readonly tls: TlsState
   /** Why this is not a good answer, once TCP is connected; null: the path is proven and nothing is wrong. */
   readonly code: HttpsCode | null
@@ -107,6 +109,7 @@ function afterTcp(tcp: TcpResult, rest: Partial<HttpsResult> & { readonly tls: T
     tcp: tcp.state,
     errno: tcp.errno,
     syns: tcp.syns,
+    ...(tcp.resent ? { resent: true } : {}),
     code: null,
     detail: null,
     status: null,

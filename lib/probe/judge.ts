@@ -9,6 +9,8 @@ export interface Answer {
   /** As a person would say it: "no answer in 3 s", "refused". */
   readonly said: string
   readonly ms: number | null
+  /** It answered, but only to a repeat: the first packet, or its answer, was lost. */
+  readonly resent?: boolean
 }
 
 /** Rows of a table that a report can still show; failures come first. */
@@ -40,19 +42,27 @@ export function judgeEach(noun: string, answers: readonly Answer[]): Outcome<voi
 
 /**
  * One outcome for many attempts at one virtual address. When some succeed and some do not, a backend behind it is dead
- * (BACKEND_DEAD); when none succeeds, the code is the attempts' own.
+ * (BACKEND_DEAD); when none succeeds, the code is the attempts' own, and a refusal that was heard says more than silence
+ * (of many ICMP errors from one host only a few arrive, net.ipv4.icmp_ratelimit).
  */
 export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outcome<void> {
   const bad = attempts.filter((answer) => answer.code !== null)
+  const heard = bad.filter((answer) => !isSilence(answer))
   const outcome = judgeEach('attempts', attempts)
   if (outcome.ok) {
     return { ...outcome, detail: `${attempts.length === 1 ? '' : `${attempts.length} times, `}${quickest(attempts)}` }
   }
-  const said = [...new Set(bad.map((answer) => answer.said))].join('; ')
   const all = bad.length === attempts.length
+  const code = commonest((all && heard.length > 0 ? heard : bad).map((answer) => answer.code as Code)) ?? outcome.code
+  const said = [...new Set([...heard, ...bad].map((answer) => answer.said))].join('; ')
   const detail = `${nameOf(target)}: ${all ? said : `${bad.length} of ${attempts.length} attempts failed: ${said}`}`
-  return { ...outcome, code: !all && DEAD.has(outcome.code) ? 'BACKEND_DEAD' : outcome.code, detail }
+  return { ...outcome, code: !all && DEAD.has(code) ? 'BACKEND_DEAD' : code, detail }
 }
+
+/** Nothing came back: what loss and a dead backend have in common. */
+export const isSilence = ({ code }: Answer): boolean => code !== null && SILENCE.has(code)
+
+const SILENCE: ReadonlySet<Code> = new Set(['UNREACHABLE', 'DNS_NO_ANSWER', 'UDP_SILENT'])
 
 /**
  * One outcome for several: of those that failed the first that proves a fault, else the first that could not look. None

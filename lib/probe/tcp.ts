@@ -4,6 +4,7 @@
  */
 import { connect as openSocket, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { retransmissions } from '../socket/tcp-info.ts'
 import type { Target } from '../types.ts'
 import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
@@ -31,6 +32,8 @@ export interface TcpResult {
   readonly errno: string | null
   /** Sockets opened; more than 1 means that the first SYN had no answer within 300 ms. */
   readonly syns: number
+  /** Connected, but the kernel had to send a SYN again. A virtual address may have sent it to another backend then. */
+  readonly resent?: boolean
 }
 
 export interface TcpOptions {
@@ -148,7 +151,8 @@ export function dial(
       cancel()
       if (winner) pending.delete(winner)
       for (const socket of pending) socket.destroy()
-      resolve({ socket: winner, result: { target, state, ms, errno, syns } })
+      const resent = winner !== null && retransmissions(winner) > 0
+      resolve({ socket: winner, result: { target, state, ms, errno, syns, ...(resent ? { resent } : {}) } })
     }
     const open = () => {
       const started = performance.now()

@@ -18,23 +18,36 @@ const TCP: Record<TcpState, { code: Code | null; said: string }> = {
   'not-asked': { code: 'UNREACHABLE', said: 'not asked: hundreds before it were silent' },
 }
 
+/** The kernel gives up on a next hop after three ARP or NDP requests, a second apart (net/core/neighbour.c). */
+const NEIGHBOUR_GIVES_UP_MS = 2500
+
 /** A TCP connection: connected is right, everything else is not. */
-export function tcpAnswer({ target, state, ms, errno }: TcpResult): Answer {
+export function tcpAnswer({ target, state, ms, errno, resent }: TcpResult): Answer {
+  // The same errno comes from a router's ICMP error within a round trip: then somebody refused.
+  if (state === 'rejected' && errno === 'EHOSTUNREACH' && (ms ?? 0) >= NEIGHBOUR_GIVES_UP_MS) {
+    return { target, code: 'UNREACHABLE', said: 'the next hop answered no ARP or NDP request', ms: null }
+  }
   const { code, said } = TCP[state]
-  return { target, code, said: errno ? `${said} (${errno})` : said, ms }
+  return { target, code, said: errno ? `${said} (${errno})` : said, ms, ...(resent ? { resent } : {}) }
 }
 
 /** HTTPS: any HTTP answer proves the path; a TLS or HTTP problem has a code of its own. */
 export function httpsAnswer(result: HttpsResult): Answer {
   const { target, tcp, errno, code, detail, status, phases } = result
-  if (tcp !== 'connected') return tcpAnswer({ target, state: tcp, errno, ms: null, syns: result.syns })
+  if (tcp !== 'connected') return tcpAnswer({ target, state: tcp, errno, ms: phases.connect, syns: result.syns })
   const ms = sum(phases.connect, phases.tls, phases.firstByte)
-  return { target, code, said: code ? (detail ?? code) : `HTTP ${status}`, ms }
+  return {
+    target,
+    code,
+    said: code ? (detail ?? code) : `HTTP ${status}`,
+    ms,
+    ...(result.resent ? { resent: true } : {}),
+  }
 }
 
 /** A UDP datagram: an answer proves the path, a refusal that nothing listens. Silence proves nothing: inconclusive. */
-export function udpAnswer({ target, state, ms }: UdpResult): Answer {
-  if (state === 'answered') return { target, code: null, said: 'answered', ms }
+export function udpAnswer({ target, state, ms, sent }: UdpResult): Answer {
+  if (state === 'answered') return { target, code: null, said: 'answered', ms, ...(sent > 1 ? { resent: true } : {}) }
   if (state === 'silent')
     return { target, code: 'UDP_SILENT', said: 'silent, as most UDP services are to strangers', ms: null }
   const as = { refused: 'refused', rejected: 'rejected', 'no-route': 'no-route', 'local-error': 'local-error' } as const
@@ -99,7 +112,7 @@ export function dnsAnswer(result: DnsResult, expected: DnsExpected): Answer {
   const { target, state, ms, question, transport, detail } = result
   if (state === 'answered') {
     const about = `${question.type} of ${question.name} over ${transport.toUpperCase()}`
-    return { target, ms, ...dnsContent(result, expected, about) }
+    return { target, ms, ...dnsContent(result, expected, about), ...(result.tries > 1 ? { resent: true } : {}) }
   }
   const [code, said] = DNS_SILENCE[state]
   return { target, code, said: `${said} over ${transport.toUpperCase()}${detail ? ` (${detail})` : ''}`, ms }

@@ -2,11 +2,11 @@
 import { addressOf, endpointTarget, familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
 import { NotApplicable } from '../failure.ts'
 import { askHttps, askHttpsRepeatedly, type HttpsOptions, type HttpsResult } from '../probe/http.ts'
-import { judgeEach, judgeRepeated } from '../probe/judge.ts'
-import { attemptsFor } from '../probe/tcp.ts'
+import { judgeEach } from '../probe/judge.ts'
 import type { Family, Outcome, Plan, Target } from '../types.ts'
 import { httpsAnswer } from './answers.ts'
 import { families, question } from './question.ts'
+import { askVirtual, pathsLose } from './virtual.ts'
 
 /** The path, and the certificate where it could be verified, as two outcomes. */
 export interface HttpsAnswer {
@@ -23,7 +23,7 @@ const PATH = '/livez'
 const SERVER_NAME = 'kubernetes.default.svc'
 
 /** Every backend of the ClusterIP of the service kubernetes is met with certainty (attemptsFor). */
-export const apiOnClusterIP = question('both', families, async (plan, { family }): Promise<HttpsAnswer> => {
+export const apiOnClusterIP = question('both', families, async (plan, { family }, place): Promise<HttpsAnswer> => {
   const { clusterIPs, port } = given(plan.api.service)
   const has = `the service kubernetes has ${clusterIPs.join(', ') || 'none'}`
   const address = needed(addressOf(clusterIPs, family), `an ${familyName(family)} ClusterIP`, has)
@@ -35,12 +35,15 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
     protocol: 'tcp',
     port,
   }
-  const results = await askHttpsRepeatedly(target, attemptsFor(backendsOf(plan, family)), https(plan))
-  return {
-    targets: [target],
-    path: judgeRepeated(target, results.map(httpsAnswer)),
-    certificate: certificateOf(results),
+  const results: HttpsResult[] = []
+  const ask = async (times: number) => {
+    const answers = await askHttpsRepeatedly(target, times, https(plan))
+    results.push(...answers)
+    return answers.map(httpsAnswer)
   }
+  const lossy = async () => place === 'pod' && (await pathsLose(plan, { family }))
+  const path = await askVirtual(target, backendsOf(plan, family), ask, lossy)
+  return { targets: [target], path, certificate: certificateOf(results) }
 })
 
 /** Every address of the EndpointSlices of the service kubernetes. */

@@ -4,11 +4,12 @@ import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '.
 import { CheckFailure, Inconclusive, NotApplicable } from '../failure.ts'
 import type { DnsType } from '../packet/dns.ts'
 import { askDns, type DnsOptions } from '../probe/dns.ts'
-import { type Answer, allOf, judgeEach, judgeRepeated } from '../probe/judge.ts'
-import { attemptsFor } from '../probe/tcp.ts'
+import { type Answer, allOf, judgeEach } from '../probe/judge.ts'
 import type { Endpoint, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
 import { dnsAnswer } from './answers.ts'
+import { sourceHas } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
+import { askVirtual, pathsLose } from './virtual.ts'
 
 export interface DnsAnswer {
   readonly targets: readonly Target[]
@@ -39,13 +40,14 @@ export const dnsService = question(
 
 /** kubernetes.default from every ready replica of the cluster's DNS, by its own address, over UDP and TCP. */
 export const dnsReplicas = question('pod', families, async (plan, row): Promise<DnsAnswer> => {
-  clusterNameservers(plan, row)
+  needsClusterDns(plan)
+  sourceHas(plan, row)
   const ready = readyReplicas(plan)
-  const families = [...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')
+  const found = [...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')
   const asked = needed(
     ofFamily(ready, row.family),
     `${familyName(row.family)} replicas of the cluster's DNS`,
-    families ? `${given(plan.dns).service} has only ${families}` : 'it has none, and the pod does not use it',
+    found ? `${given(plan.dns).service} has only ${found}` : 'it has none, and the pod does not use it',
   )
   const servers = asked.map((replica) => endpointTarget('a DNS replica', replica))
   const answers = await askAll(servers, kubernetesName(plan))
@@ -64,7 +66,7 @@ function readyReplicas(plan: Plan): Endpoint[] {
 
 async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Promise<DnsAnswer> {
   const servers = clusterNameservers(plan, row)
-  const times = attemptsFor(replicasBehind(plan, row))
+  const replicas = replicasBehind(plan, row)
   const targets = servers.flatMap((address): Target[] =>
     (['udp', 'tcp'] as const).map((protocol) => ({
       role: 'a nameserver of the pod',
@@ -75,10 +77,15 @@ async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Pro
       port: 53,
     })),
   )
-  const judged = await Promise.all(
-    targets.map(async (target) => judgeRepeated(target, await askOften(target, times, expected))),
+  const judged = targets.map((target) =>
+    askVirtual(
+      target,
+      replicas,
+      (times) => askOften(target, times, expected),
+      () => pathsLose(plan, row),
+    ),
   )
-  const answered = allOf(judged)
+  const answered = allOf(await Promise.all(judged))
   return { targets, answered: answered.ok ? { ...answered, detail: summaryOf(servers, expected) } : answered }
 }
 
@@ -110,16 +117,19 @@ async function askAll(
   })
 }
 
-/** The pod's nameservers of the family; a pod that does not use the cluster's DNS is not asked. */
+/** A pod whose search list does not name the cluster's services does not use the cluster's DNS. */
+function needsClusterDns(plan: Plan): void {
+  const { resolv, dnsPolicy } = given(plan.source)
+  const { search } = given(resolv)
+  if (search.some((domain) => domain.startsWith('svc.'))) return
+  const policy = dnsPolicy ? `its dnsPolicy is ${dnsPolicy}` : `it searches ${search.join(' ') || 'nothing'}`
+  throw new NotApplicable(`needs a pod that uses the cluster's DNS, ${policy}`)
+}
+
+/** The pod's nameservers of the family. */
 function clusterNameservers(plan: Plan, { family }: Asking): string[] {
-  const source = given(plan.source)
-  const { nameservers, search } = given(source.resolv)
-  if (!search.some((domain) => domain.startsWith('svc.'))) {
-    const policy = source.dnsPolicy
-      ? `its dnsPolicy is ${source.dnsPolicy}`
-      : `it searches ${search.join(' ') || 'nothing'}`
-    throw new NotApplicable(`needs a pod that uses the cluster's DNS, ${policy}`)
-  }
+  needsClusterDns(plan)
+  const { nameservers } = given(given(plan.source).resolv)
   const own = nameservers.filter((address) => familyOf(address) === family)
   return needed(
     own,

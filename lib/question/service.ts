@@ -4,13 +4,14 @@ import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '.
 import { CheckFailure, NotApplicable } from '../failure.ts'
 import { encodeQuery } from '../packet/dns.ts'
 import { echo, judgeEcho } from '../probe/icmp.ts'
-import { type Answer, allOf, judgeEach, judgeRepeated } from '../probe/judge.ts'
-import { attemptsFor, connect, connectRepeatedly } from '../probe/tcp.ts'
+import { type Answer, allOf, judgeEach } from '../probe/judge.ts'
+import { connect, connectRepeatedly } from '../probe/tcp.ts'
 import { askUdp, type UdpResult } from '../probe/udp.ts'
-import type { Endpoint, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
+import type { Endpoint, Plan, ServiceFacts, Target } from '../types.ts'
 import { tcpAnswer, udpAnswer } from './answers.ts'
 import { judgePing, type PingAnswer, sourceHas, type TcpAnswer } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
+import { askVirtual, pathsLose } from './virtual.ts'
 
 /** Ping of every ready endpoint; TCP tells for silent ones whether only ICMP is filtered. */
 export const endpointPings = question('pod', families, async (plan, row): Promise<PingAnswer> => {
@@ -46,18 +47,26 @@ export const servicePorts = question('pod', families, async (plan, row): Promise
     ),
   )
   needed(targets, 'a TCP or UDP port of the destination service', `${service.name} has SCTP ports only`)
-  const attempts = attemptsFor(distinctAddresses(ready).length)
-  const judged = await Promise.all(targets.map((target) => askVirtual(target, attempts)))
-  return { targets, reached: allOf(judged) }
+  if (service.internalTrafficLocal && !ready.some(({ node }) => node === plan.node.name)) {
+    throw new NotApplicable(
+      `needs an endpoint on this node, ${service.name} has internalTrafficPolicy Local and none here`,
+    )
+  }
+  const backends = distinctAddresses(ready).length
+  const judged = targets.map((target) =>
+    askVirtual(
+      target,
+      backends,
+      (times) => attemptsAt(target, times),
+      () => pathsLose(plan, row),
+    ),
+  )
+  return { targets, reached: allOf(await Promise.all(judged)) }
 })
 
-async function askVirtual(target: Target, attempts: number): Promise<Outcome<void>> {
-  if (target.protocol === 'udp') {
-    const datagrams = await speakUdp(Array.from({ length: attempts }, () => target))
-    return judgeRepeated(target, datagrams.map(udpAnswer))
-  }
-  const { results } = await connectRepeatedly(target, attempts)
-  return judgeRepeated(target, results.map(tcpAnswer))
+async function attemptsAt(target: Target, times: number): Promise<Answer[]> {
+  if (target.protocol === 'udp') return (await speakUdp(Array.from({ length: times }, () => target))).map(udpAnswer)
+  return (await connectRepeatedly(target, times)).results.map(tcpAnswer)
 }
 
 const endpointAnswers = question('pod', families, async (plan, row) => {
