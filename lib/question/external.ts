@@ -9,7 +9,7 @@ import { type Asking, families, question } from './question.ts'
 export const externalPing = question('pod', families, async (plan, row): Promise<PingAnswer> => {
   const target = externalTarget(plan, row)
   const results = await echo([target], { probes: plan.probes })
-  return judgePing('external addresses', results, () => false)
+  return judgePing('external addresses', results, () => null)
 })
 
 /** The external address of a family, as something to ask. */

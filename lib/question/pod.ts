@@ -1,17 +1,18 @@
 /** Destination pods: ICMP and TCP are two questions; each is evidence for the other. */
 import { addressOf, familyName, given, needed } from '../fact.ts'
 import { type EchoResult, echo, judgeEcho } from '../probe/icmp.ts'
-import { type Answer, judgeEach } from '../probe/judge.ts'
+import { type Answer, judgeEach, nameOf } from '../probe/judge.ts'
 import { connect, type TcpResult } from '../probe/tcp.ts'
+import type { UdpState } from '../probe/udp.ts'
 import type { Evidence, Outcome, Plan, PodTarget, Target } from '../types.ts'
 import { echoAnswer, lossAnswer, tcpAnswer } from './answers.ts'
 import { type Asking, destinations, question } from './question.ts'
 
 export interface PingAnswer {
   readonly targets: readonly Target[]
-  /** Fails when a target can be reached neither by ping nor by TCP. */
+  /** Fails when a target can be reached neither by ping nor otherwise. */
   readonly reached: Outcome<void>
-  /** Fails with ICMP_FILTERED when TCP is answered where ping is not. */
+  /** Fails with ICMP_FILTERED when TCP or UDP is answered where ping is not. */
   readonly icmp: Outcome<void>
   /** PACKET_LOSS from 20 % on. */
   readonly heavyLoss: Outcome<void>
@@ -25,7 +26,7 @@ export interface TcpAnswer {
 }
 
 /** A port that hardly anything listens on: a refusal from it proves the path as well as an answer does. */
-const DISCARD_PORT = 9
+export const DISCARD_PORT = 9
 
 /** Ping of the destination pod of a row; when it is lost, TCP to the pod tells a filter from a dead path. */
 export const destinationPing = question('pod', destinations, async (plan, row): Promise<PingAnswer> => {
@@ -34,7 +35,7 @@ export const destinationPing = question('pod', destinations, async (plan, row): 
     echo([target], { probes: plan.probes }),
     destinationConnections(plan, 'pod', row),
   ])
-  return judgePing('destination pods', echoes, () => connections.some(provesPath))
+  return judgePing('destination pods', echoes, () => signOfLife(connections))
 })
 
 /** TCP to every declared or endpoint port of the destination pod of a row. */
@@ -52,23 +53,29 @@ const destinationConnections = question('pod', destinations, async (plan, row): 
   return connect((tcpPorts.length > 0 ? tcpPorts : [DISCARD_PORT]).map((port) => ({ ...base, port })))
 })
 
-/** True when something at the target's address spoke TCP: it connected, or it refused. */
-export const provesPath = ({ state }: TcpResult): boolean => state === 'connected' || state === 'refused'
+/** What an address said by other means than ping: it answered, or refused as a closed port does, or nothing. */
+export type SignOfLife = 'answered' | 'refused' | null
 
-/** Judges pings; `answersTcp` tells for a target that is silent to ping whether TCP reached it. */
+/** The best sign of several connections or datagrams. */
+export function signOfLife(results: readonly { readonly state: TcpResult['state'] | UdpState }[]): SignOfLife {
+  if (results.some(({ state }) => state === 'connected' || state === 'answered')) return 'answered'
+  return results.some(({ state }) => state === 'refused') ? 'refused' : null
+}
+
+/** Judges pings; `sign` tells for a target that does not answer them whether it lives. */
 export function judgePing(
   noun: string,
   results: readonly EchoResult[],
-  answersTcp: (target: Target) => boolean,
+  sign: (target: Target) => SignOfLife,
 ): PingAnswer {
   const answers = results.map(echoAnswer)
-  const filtered = (answer: Answer) => answer.code !== null && FILTERS.has(answer.code) && answersTcp(answer.target)
+  const filtered = ({ code, target }: Answer) => code !== null && PROOF[code]?.includes(sign(target)) === true
   const reached = answers.map((answer) => (filtered(answer) ? { ...answer, code: null } : answer))
   const losses = results.map(lossAnswer)
   return {
     targets: results.map(({ target }) => target),
     reached: withEvidence(judgeEach(noun, reached), echoTable(results)),
-    icmp: onlyCode('ICMP_FILTERED', answers.filter(filtered), 'TCP is answered, ping is not'),
+    icmp: onlyCode('ICMP_FILTERED', answers.filter(filtered), 'TCP or UDP is answered, ping is not'),
     heavyLoss: onlyCode(
       'PACKET_LOSS',
       losses.filter(({ code, heavy }) => code && heavy),
@@ -104,15 +111,24 @@ function echoTable(results: readonly EchoResult[]): Evidence {
   }
 }
 
-const FILTERS: ReadonlySet<string> = new Set(['UNREACHABLE', 'REJECTED'])
+/**
+ * Which sign of life makes a filter of a ping without reply. To a ping that was refused a refusal is none: a firewall that
+ * rejects everything answers both, with ICMP port unreachable (RFC 792), and nothing reaches the target.
+ */
+const PROOF: Readonly<Record<string, readonly SignOfLife[]>> = {
+  UNREACHABLE: ['answered', 'refused'],
+  REJECTED: ['answered'],
+}
+
+/** Targets named in a sentence. */
+const MOST_NAMES = 3
 
 function onlyCode(code: string, answers: readonly Answer[], means?: string): Outcome<void> {
   if (answers.length === 0) return { ok: true, value: undefined, evidence: [] }
-  const judged = judgeEach(
-    'of these targets',
-    answers.map((answer) => ({ ...answer, code })),
-  )
-  return { ok: false, code, detail: [means, judged.ok ? '' : judged.detail].filter(Boolean).join(': '), evidence: [] }
+  const named = answers.slice(0, MOST_NAMES).map(({ target, said }) => `${nameOf(target)}: ${said}`)
+  const more = answers.length > MOST_NAMES ? [`and ${answers.length - MOST_NAMES} more`] : []
+  const detail = [...(means ? [means] : []), [...named, ...more].join('; ')].join(': ')
+  return { ok: false, code, detail, evidence: [] }
 }
 
 /** The destination pod of a row, as something to ask. */

@@ -5,23 +5,26 @@ import { CheckFailure, NotApplicable } from '../failure.ts'
 import { encodeQuery } from '../packet/dns.ts'
 import { echo, judgeEcho } from '../probe/icmp.ts'
 import { type Answer, allOf, judgeEach } from '../probe/judge.ts'
-import { connect, connectRepeatedly } from '../probe/tcp.ts'
+import { connect, connectRepeatedly, type TcpResult } from '../probe/tcp.ts'
 import { askUdp, type UdpResult } from '../probe/udp.ts'
 import type { Endpoint, Plan, ServiceFacts, Target } from '../types.ts'
 import { tcpAnswer, udpAnswer } from './answers.ts'
-import { judgePing, type PingAnswer, sourceHas, type TcpAnswer } from './pod.ts'
+import { DISCARD_PORT, judgePing, type PingAnswer, signOfLife, sourceHas, type TcpAnswer } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 /** Ping of every ready endpoint; TCP tells for silent ones whether only ICMP is filtered. */
 export const endpointPings = question('pod', families, async (plan, row): Promise<PingAnswer> => {
-  const targets = distinctAddresses(readyEndpoints(plan, row)).map((endpoint) =>
-    endpointTarget('a ready endpoint', endpoint, 'icmp'),
-  )
+  const targets = distinctAddresses(readyEndpoints(plan, row)).map((endpoint) => {
+    const { port: _, ...target } = endpointTarget('a ready endpoint', endpoint, 'icmp')
+    return target
+  })
   const results = await echo(targets, { probes: plan.probes })
   const allAnswered = results.every((result) => judgeEcho(result).state === 'answered')
-  const open = allAnswered ? new Set<string>() : await reachedByPort(plan, row)
-  return judgePing('ready endpoints', results, ({ address }) => open.has(address))
+  const others = allAnswered ? [] : await otherSigns(plan, row)
+  const byAddress = new Map<string, (TcpResult | UdpResult)[]>()
+  for (const one of others) byAddress.set(one.target.address, [...(byAddress.get(one.target.address) ?? []), one])
+  return judgePing('ready endpoints', results, ({ address }) => signOfLife(byAddress.get(address) ?? []))
 })
 
 /** TCP or UDP to every ready endpoint on its port. */
@@ -38,7 +41,9 @@ export const servicePorts = question('pod', families, async (plan, row): Promise
   const addresses = service.clusterIPs.filter((address) => familyOf(address) === family)
   needed(addresses, `an ${familyName(family)} ClusterIP of the destination service`, has)
   sourceHas(plan, row)
-  const ready = readyEndpoints(plan, row)
+  // an address of a family in which nobody stands behind it refuses everybody
+  const ready = ofFamily(allReady(plan, row), family)
+  if (ready.length === 0) throw noEndpoints(service, `${familyName(family)} `)
   const targets = addresses.flatMap((address) =>
     service.ports.flatMap(({ port, protocol }): Target[] =>
       protocol === 'sctp'
@@ -71,15 +76,15 @@ async function attemptsAt(target: Target, times: number): Promise<Answer[]> {
 
 const endpointAnswers = question('pod', families, async (plan, row) => {
   // a headless service may have endpoints without a port
-  const withPort = readyEndpoints(plan, row).filter(({ port }) => port > 0)
-  const targets = withPort.map((endpoint) => endpointTarget('a ready endpoint', endpoint))
+  const targets = readyEndpoints(plan, row)
+    .filter(hasPort)
+    .map((endpoint) => endpointTarget('a ready endpoint', endpoint))
+  needed(targets, 'a TCP or UDP port of the destination service', 'its endpoints have none')
   const tcp = targets.filter(({ protocol }) => protocol === 'tcp')
   const udp = targets.filter(({ protocol }) => protocol === 'udp')
-  needed([...tcp, ...udp], 'a TCP or UDP port of the destination service', 'its endpoints have none')
   const [connections, datagrams] = await Promise.all([connect(tcp), speakUdp(udp)])
   const answers: Answer[] = [...connections.map(tcpAnswer), ...datagrams.map(udpAnswer)]
-  const open = connections.filter(({ state }) => state === 'connected' || state === 'refused')
-  return { targets, answers, open: new Set(open.map(({ target }) => target.address)) }
+  return { targets, answers, results: [...connections, ...datagrams] }
 })
 
 const DNS_PORT = 53
@@ -94,17 +99,31 @@ async function speakUdp(targets: readonly Target[]): Promise<UdpResult[]> {
   return (await Promise.all([askUdp(dns, { payload }), askUdp(others)])).flat()
 }
 
-async function reachedByPort(plan: Plan, row: Asking): Promise<ReadonlySet<string>> {
-  try {
-    return (await endpointAnswers(plan, 'pod', row)).open
-  } catch (error) {
-    if (error instanceof NotApplicable) return new Set()
-    throw error
-  }
+/** What the endpoints said on their ports; where that was no TCP port, a refusal from the discard port will do. */
+async function otherSigns(plan: Plan, row: Asking): Promise<readonly (TcpResult | UdpResult)[]> {
+  const endpoints = readyEndpoints(plan, row)
+  const onPorts = endpoints.some(hasPort) ? (await endpointAnswers(plan, 'pod', row)).results : []
+  const spoken = new Set(onPorts.filter((one) => 'syns' in one).map(({ target }) => target.address))
+  const rest = distinctAddresses(endpoints).filter(({ address }) => !spoken.has(address))
+  const discard = rest.map((endpoint) => ({
+    ...endpointTarget('a ready endpoint', endpoint, 'tcp'),
+    port: DISCARD_PORT,
+  }))
+  return [...onPorts, ...(await connect(discard))]
 }
 
-/** The ready endpoints of the family; a service that has none at all cannot serve anyone. */
+const hasPort = ({ port, protocol }: Endpoint): boolean => port > 0 && (protocol === 'tcp' || protocol === 'udp')
+
+/** The ready endpoints of the family. */
 function readyEndpoints(plan: Plan, row: Asking): Endpoint[] {
+  const ready = allReady(plan, row)
+  const families = [...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')
+  const has = `${given(plan.service).name} has only ${families}`
+  return needed(ofFamily(ready, row.family), `${familyName(row.family)} endpoints of the destination service`, has)
+}
+
+/** The ready endpoints of either family; a service that has none at all cannot serve anyone. */
+function allReady(plan: Plan, row: Asking): Endpoint[] {
   const service = given(plan.service)
   if (service.type === 'ExternalName')
     throw new NotApplicable(`needs endpoints, ${service.name} is an ExternalName service`)
@@ -112,12 +131,11 @@ function readyEndpoints(plan: Plan, row: Asking): Endpoint[] {
   sourceHas(plan, row)
   const ready = all.filter((endpoint) => endpoint.ready)
   if (ready.length === 0) throw noEndpoints(service)
-  const has = `${service.name} has only ${[...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')}`
-  return needed(ofFamily(ready, row.family), `${familyName(row.family)} endpoints of the destination service`, has)
+  return ready
 }
 
-function noEndpoints(service: ServiceFacts): CheckFailure {
-  return new CheckFailure('NO_READY_ENDPOINTS', `service ${service.namespace}/${service.name} has no ready endpoint`)
+function noEndpoints({ namespace, name }: ServiceFacts, family = ''): CheckFailure {
+  return new CheckFailure('NO_READY_ENDPOINTS', `service ${namespace}/${name} has no ready ${family}endpoint`)
 }
 
 function distinctAddresses(endpoints: readonly Endpoint[]): Endpoint[] {
