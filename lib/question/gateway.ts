@@ -21,7 +21,7 @@ export const defaultGateway = question('both', families, async (plan, { family }
   const read = await defaultRoutes(family)
   if (!read.ok) throw new Inconclusive(read.code, read.detail)
   const best = read.value.filter((route) => route.metric === read.value[0]?.metric)
-  if (best.length === 0) return { targets: [], gateway: withoutRoute(family) }
+  if (best.length === 0) return { targets: [], gateway: await withoutRoute(plan, place, family) }
   const targets = best.flatMap((route) => targetOf(route, family))
   const [resolved, pings] = await Promise.all([
     Promise.all(best.map((route) => resolveGateway(route))),
@@ -43,16 +43,22 @@ async function needsFamily(plan: Plan, place: Place, family: Family): Promise<vo
 
 async function globalAddresses(): Promise<string[]> {
   const read = await localAddresses()
-  return read.ok ? read.value.filter(({ scope }) => scope === 'global').map(({ address }) => address) : []
+  if (!read.ok) throw new Inconclusive(read.code, read.detail)
+  return read.value.filter(({ scope }) => scope === 'global').map(({ address }) => address)
 }
 
-function withoutRoute(family: Family): Outcome<void> {
-  return {
-    ok: false,
-    code: 'NO_DEFAULT_ROUTE',
-    detail: `there is no ${familyName(family)} default route`,
-    evidence: [],
-  }
+/**
+ * A fault; but a node whose InternalIPs are not known may hold addresses that need no way out (a bridge's, a second
+ * family's): there the other family's default route leaves the question open.
+ */
+async function withoutRoute(plan: Plan, place: Place, family: Family): Promise<Outcome<void>> {
+  const detail = `there is no ${familyName(family)} default route`
+  const fault: Outcome<void> = { ok: false, code: 'NO_DEFAULT_ROUTE', detail, evidence: [] }
+  if (place === 'pod' || plan.node.internalIPs.length > 0) return fault
+  const other = await defaultRoutes(family === 4 ? 6 : 4)
+  if (!other.ok || other.value.length === 0) return fault
+  const doubt = `${detail}; whether the node needs one, its InternalIPs would tell, and they are not known`
+  return { ok: false, code: 'NODE_NOT_FOUND', detail: doubt, evidence: [] }
 }
 
 function targetOf({ gateway, device }: Route, family: Family): Target[] {
