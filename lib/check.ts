@@ -62,7 +62,7 @@ export interface Ask<R extends Row> {
 
 /**
  * States a question once a row. In its text, {destination} stands for the row's destination.
- * `sendsNothing`: the body only judges the plan, so it need not be in any namespace (preflight).
+ * `sendsNothing`: the body only judges the plan and needs no namespace for that; whether it was entered is judged last (preflight).
  */
 export function check<R extends Row>(
   question: string,
@@ -124,6 +124,10 @@ async function answer<R extends Row>(
     },
     warn(outcome, hint) {
       evidence.push(...outcome.evidence)
+      // what could not be looked at is never shown as a warning, which is green
+      if (!outcome.ok && CODES[outcome.code]?.kind === 'inconclusive') {
+        throw failureOf(outcome.code, outcome.detail, hint)
+      }
       if (!outcome.ok) warnings.push({ code: outcome.code, seen: outcome.detail, hint })
       else if (outcome.detail) details.push(outcome.detail)
     },
@@ -137,6 +141,7 @@ async function answer<R extends Row>(
     await withinBudget(async () => {
       if (!sendsNothing) assertPlace(place, plan, evidence)
       await body(ask)
+      if (sendsNothing) assertPlace(place, plan, evidence)
     })
   } catch (error) {
     if (error instanceof NotApplicable) return record('not-applicable', error.message)
