@@ -1,18 +1,28 @@
 /** resolv.conf(5), as the resolver of glibc reads it: pure. */
+import { isIP } from 'node:net'
+import { withoutZone } from './packet/address.ts'
 import type { ResolvConf } from './types.ts'
 
-/** glibc reads no more than three nameservers (MAXNS); the last `search` or `domain` line wins; ndots is 1 unless set. */
+/** glibc: MAXNS, and RES_MAXNDOTS. */
+const MOST_NAMESERVERS = 3
+const MOST_NDOTS = 15
+
+/**
+ * glibc reads no more than three nameservers and skips what is no address; the last `search` or `domain` line wins; ndots is
+ * 1 unless set, and 15 at most.
+ */
 export function parseResolvConf(text: string): ResolvConf {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/))
   const of = (keyword: string) => lines.filter(([first]) => first === keyword).map(([, ...rest]) => rest)
   const options = of('options').flat()
-  const ndots = options.findLast((option) => option.startsWith('ndots:'))
+  const ndots = options.flatMap((option) => /^ndots:(\d+)/.exec(option)?.[1] ?? []).at(-1) ?? '1'
   const search = lines.findLast(([first]) => first === 'search' || first === 'domain')?.slice(1) ?? []
   return {
     nameservers: of('nameserver')
       .flatMap(([address]) => address ?? [])
-      .slice(0, 3),
-    search: search.map((domain) => domain.replace(/\.$/, '')),
-    ndots: ndots === undefined ? 1 : Number(ndots.slice('ndots:'.length)),
+      .filter((address) => isIP(withoutZone(address)) !== 0)
+      .slice(0, MOST_NAMESERVERS),
+    search: search.map((domain) => domain.replace(/\.$/, '')).filter(Boolean),
+    ndots: Math.min(Number(ndots), MOST_NDOTS),
   }
 }

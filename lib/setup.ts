@@ -4,7 +4,7 @@
  * that need it are inconclusive.
  */
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import type { TestProject } from 'vitest/node'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
@@ -37,7 +37,8 @@ interface Circumstances {
   readonly blocked: Unknown | undefined
 }
 
-async function planOf(parsed: ParsedSettings, circumstances: Circumstances): Promise<Plan> {
+/** The plan of a run: settings first, then all that can be found out. Never throws. */
+export async function planOf(parsed: ParsedSettings, circumstances: Circumstances): Promise<Plan> {
   const { settings } = parsed
   const blocked = circumstances.blocked ?? unusable(parsed)
   if (blocked) return withoutFacts(settings, blocked)
@@ -140,7 +141,14 @@ function readResolvConf(pid: number | null): Fact<ResolvConf> {
     return { state: 'known', value: parseResolvConf(readFileSync(path, 'utf8')) }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable'
-    if (code === 'ENOENT') return { state: 'absent', need: 'a resolv.conf in the pod', finding: 'it has none' }
+    if (code === 'ENOENT' && existsSync(`/proc/${pid}/root`))
+      return { state: 'absent', need: 'a resolv.conf in the pod', finding: 'it has none' }
+    if (code === 'ENOENT')
+      return unknown(
+        'NAMESPACE_GONE',
+        `the pod's process ${pid} ended, so its resolv.conf cannot be read`,
+        'Run again.',
+      )
     const hint = 'Run as root with CAP_SYS_PTRACE.'
     return unknown('PERMISSION_MISSING', `the pod's resolv.conf may not be read (${code} on ${path})`, hint)
   }

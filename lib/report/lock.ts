@@ -28,7 +28,7 @@ export function lastNodeName(dir: string): string | undefined {
 /** Takes the lock. 'held': another live run has it. 'none': the directory cannot be written; the reports will say so. */
 export function acquireLock(dir: string): Lock {
   const known = read(dir)
-  if (known?.pid && known.pid !== process.pid && startOf(known.pid) === known.start) {
+  if (known?.pid && known.pid !== process.pid && known.start !== null && startOf(known.pid) === known.start) {
     const message = `another run (process ${known.pid}) is writing the reports in ${dir}: wait for it, or set REPORTS_DIR to another directory`
     return { state: 'held', message, release() {} }
   }
