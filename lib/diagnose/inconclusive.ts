@@ -88,10 +88,6 @@ export const NOT_LOOKED = {
     'Kubernetes knows no Node object for this machine, so it is unclear which node this is.',
     'Set NODE_NAME to one of `kubectl get nodes -o name`; check that the kubeconfig belongs to this cluster.',
   ),
-  DNS_DOMAIN_UNKNOWN: inconclusive(
-    "The cluster's DNS domain is not known, so the full name of a service cannot be asked.",
-    "Look at the search list in /etc/resolv.conf of the pod and at kubelet's clusterDomain; the API may hold it when it can be read.",
-  ),
   SRC_POD_NOT_SET: inconclusive(
     'The pod checks were asked for, but no source pod is named.',
     'Set SRC_POD=<pod>, <namespace>/<pod>, deploy/<name> or app=<label>.',

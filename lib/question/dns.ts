@@ -1,7 +1,7 @@
 /** Cluster DNS as the pod uses it: its own resolv.conf, every nameserver, UDP and TCP; and every replica by itself. */
 
 import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
-import { CheckFailure, Inconclusive, NotApplicable } from '../failure.ts'
+import { CheckFailure, NotApplicable } from '../failure.ts'
 import type { DnsType } from '../packet/dns.ts'
 import { askDns, type DnsOptions } from '../probe/dns.ts'
 import { type Answer, allOf, judgeEach } from '../probe/judge.ts'
@@ -40,7 +40,7 @@ export const dnsService = question(
 
 /** kubernetes.default from every ready replica of the cluster's DNS, by its own address, over UDP and TCP. */
 export const dnsReplicas = question('pod', families, async (plan, row): Promise<DnsAnswer> => {
-  needsClusterDns(plan)
+  clusterDomain(plan)
   sourceHas(plan, row)
   const ready = readyReplicas(plan)
   const found = [...new Set(ready.map(({ family }) => familyName(family)))].join(' and ')
@@ -117,18 +117,23 @@ async function askAll(
   })
 }
 
-/** A pod whose search list does not name the cluster's services does not use the cluster's DNS. */
-function needsClusterDns(plan: Plan): void {
+/**
+ * The cluster's domain, as the pod's own search list says it ("svc.<domain>"). A pod whose search list does not name the
+ * cluster's services does not use the cluster's DNS.
+ */
+function clusterDomain(plan: Plan): string {
   const { resolv, dnsPolicy } = given(plan.source)
   const { search } = given(resolv)
-  if (search.some((domain) => domain.startsWith('svc.'))) return
-  const policy = dnsPolicy ? `its dnsPolicy is ${dnsPolicy}` : `it searches ${search.join(' ') || 'nothing'}`
-  throw new NotApplicable(`needs a pod that uses the cluster's DNS, ${policy}`)
+  const own = search.find((domain) => domain.startsWith('svc.'))
+  if (own) return own.slice('svc.'.length)
+  const policy = dnsPolicy ? ` (dnsPolicy ${dnsPolicy})` : ''
+  throw new NotApplicable(
+    `needs a pod that uses the cluster's DNS, it searches ${search.join(' ') || 'no domain'}${policy}`,
+  )
 }
 
 /** The pod's nameservers of the family. */
 function clusterNameservers(plan: Plan, { family }: Asking): string[] {
-  needsClusterDns(plan)
   const { nameservers } = given(given(plan.source).resolv)
   const own = nameservers.filter((address) => familyOf(address) === family)
   return needed(
@@ -145,18 +150,10 @@ function replicasBehind(plan: Plan, { family }: Asking): number {
   return new Set(ready.map(({ address }) => address)).size
 }
 
-/** The cluster's domain: as the pod's own search list says it ("svc.<domain>"). */
-function domainOf(plan: Plan): string {
-  const { search } = given(given(plan.source).resolv)
-  const own = search.find((domain) => domain.startsWith('svc.'))
-  if (own) return own.slice('svc.'.length)
-  throw new Inconclusive('DNS_DOMAIN_UNKNOWN', 'the pod’s search list does not tell the cluster’s domain')
-}
-
 /** Without the API any address of either family will do: which it ought to be is not known. */
 function kubernetesName(plan: Plan): Expected {
   const { service } = plan.api
-  const name = `kubernetes.default.svc.${domainOf(plan)}.`
+  const name = `kubernetes.default.svc.${clusterDomain(plan)}.`
   if (service.state !== 'known') return { name, records: FAMILIES.map((type) => ({ type, values: null })) }
   return { name, records: addressRecords(service.value.clusterIPs) }
 }
@@ -164,7 +161,7 @@ function kubernetesName(plan: Plan): Expected {
 /** A service's name: its ClusterIPs, or the ready endpoints if headless, or the CNAME if ExternalName. */
 function serviceName(plan: Plan): Expected {
   const service = given(plan.service)
-  const name = `${service.name}.${service.namespace}.svc.${domainOf(plan)}.`
+  const name = `${service.name}.${service.namespace}.svc.${clusterDomain(plan)}.`
   if (service.externalName !== null) {
     return { name, records: [{ type: 'CNAME', values: [service.externalName.replace(/\.$/, '')] }] }
   }
