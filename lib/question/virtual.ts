@@ -29,8 +29,11 @@ export async function askVirtual(
   const lost = first.filter(isLost).length
   const refused = first.some((answer) => answer.code !== null && !isSilence(answer))
   if (backends < 2 || lost === 0 || refused || first.every(isSilence)) return judgeRepeated(target, first)
-  const rounds = [first, await ask(times)]
+  const second = await ask(times)
+  const rounds = [first, second]
   const attempts = rounds.flat()
+  // the address fell silent meanwhile: no random loss takes all
+  if (second.every(isSilence)) return judgeRepeated(target, attempts)
   const steady = rounds.every((round) => round.filter(isLost).length >= (round.length / backends) * STEADY)
   if (steady && !(await isLossy())) return judgeRepeated(target, attempts.map(asLost))
   const good = judgeRepeated(

@@ -25,6 +25,11 @@ const rounds = (...patterns: readonly Answer[][]) => {
 }
 
 describe('a virtual address with four backends', () => {
+  test('it falls silent between the rounds: unreachable, not random loss', async () => {
+    const almost = [silent, ...Array.from({ length: attemptsFor(4) - 1 }, () => good)]
+    expect(await askVirtual(target, 4, rounds(almost, [silent]).ask, calm)).toMatchObject({ ok: false })
+  })
+
   test('all answer: it passes after one round', async () => {
     const { ask, asked } = rounds([good])
     expect(await askVirtual(target, 4, ask, calm)).toMatchObject({ ok: true })
