@@ -50,7 +50,9 @@ export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outc
   const heard = bad.filter((answer) => !isSilence(answer))
   const outcome = judgeEach('attempts', attempts)
   if (outcome.ok) {
-    return { ...outcome, detail: `${attempts.length === 1 ? '' : `${attempts.length} times, `}${quickest(attempts)}` }
+    const said = [...new Set(attempts.map((answer) => answer.said))].join(', ')
+    const often = attempts.length === 1 ? '' : ` ${attempts.length} times`
+    return { ...outcome, detail: `${nameOf(target)}: ${said}${often}, ${quickest(attempts)}` }
   }
   const all = bad.length === attempts.length
   const code = commonest((all && heard.length > 0 ? heard : bad).map((answer) => answer.code as Code)) ?? outcome.code
