@@ -47,7 +47,7 @@ export function judgeEach(noun: string, answers: readonly Answer[]): Outcome<voi
  */
 export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outcome<void> {
   const bad = attempts.filter((answer) => answer.code !== null)
-  const heard = bad.filter((answer) => !isSilence(answer))
+  const heard = bad.filter((answer) => !isSilence(answer) && proves(answer.code as Code))
   const outcome = judgeEach('attempts', attempts)
   if (outcome.ok) {
     const said = [...new Set(attempts.map((answer) => answer.said))].join(', ')
