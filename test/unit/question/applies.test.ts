@@ -8,7 +8,7 @@ import { defaultGateway } from '../../../lib/question/gateway.ts'
 import { mtuToDestination, mtuToExternal } from '../../../lib/question/mtu.ts'
 import { destinationPing, destinationTcp, sourceHas } from '../../../lib/question/pod.ts'
 import { endpointPings, endpointPorts, servicePorts } from '../../../lib/question/service.ts'
-import type { ApiServer, Plan, ServiceFacts, Source } from '../../../lib/types.ts'
+import type { ApiServer, Fact, Plan, ServiceFacts, Source } from '../../../lib/types.ts'
 import { absent, endpoint, known, plan, service, source, unknown } from './sample-plan.ts'
 
 const v4 = { family: 4 } as const
@@ -50,7 +50,7 @@ describe('facts that are unknown or absent', () => {
       ['api.endpoints', {}, (p) => apiEndpoints(p, 'node', v4)],
       ['api.server', {}, (p) => kubeconfigServer(p)],
     ]
-  const lacking = (fact: string, value: ReturnType<typeof unknown>): Plan => {
+  const lacking = (fact: string, value: Fact<never>): Plan => {
     const base = plan()
     const [first, second] = fact.split('.')
     if (second) return { ...base, api: { ...base.api, [second]: value } }

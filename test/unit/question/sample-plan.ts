@@ -2,7 +2,7 @@
 import type { Endpoint, Fact, Plan, PodTarget, ServiceFacts, Source, Target } from '../../../lib/types.ts'
 
 export const known = <T>(value: T): Fact<T> => ({ state: 'known', value })
-export const unknown = (code = 'API_FORBIDDEN'): Fact<never> => ({
+export const unknown = (code = 'API_FORBIDDEN'): Extract<Fact<never>, { state: 'unknown' }> => ({
   state: 'unknown',
   code,
   reason: `reason of ${code}`,
