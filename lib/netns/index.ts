@@ -9,6 +9,8 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 
 const CLONE_NEWNET = 0x40000000
+/** setns(2): the file refers to no namespace, or to one of another kind. */
+const EINVAL = 22
 
 /** Why a namespace could not be entered; `code` is one of PERMISSION_MISSING, NATIVE_MODULE_MISSING, NAMESPACE_GONE. */
 export class NamespaceError extends Error {
@@ -57,6 +59,10 @@ export async function enterNamespace(path: string): Promise<string> {
   }
   try {
     const errno = setns(fd)
+    if (errno === EINVAL) {
+      const message = `${path} is no network namespace`
+      throw new NamespaceError('NAMESPACE_GONE', message, 'Name one as /proc/<pid>/ns/net or /run/netns/<name>.')
+    }
     if (errno !== 0) {
       throw new NamespaceError(
         'PERMISSION_MISSING',
