@@ -10,7 +10,8 @@ import type { TestProject } from 'vitest/node'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
 import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
-import { describePlan, gateOf } from './report/gate.ts'
+import { gateOf } from './report/gate.ts'
+import { planLines } from './report/plan.ts'
 import { parseResolvConf } from './resolv.ts'
 import { type ParsedSettings, publicSettings, readSettings, type Settings } from './settings.ts'
 import { type LookupOptions, locateSource } from './source.ts'
@@ -27,7 +28,7 @@ export default async function setup(project: TestProject): Promise<void> {
   gate?.planned(plan)
   // the reports hold them as notes, the dry run prints those
   if (gate?.running) for (const { text } of parsed.hints) process.stderr.write(`${text}\n`)
-  if (!gate?.running) process.stdout.write(`${describePlan(plan)}\n\n`)
+  if (!gate?.running) process.stdout.write(`${planLines(plan)}\n\n`)
 }
 
 interface Circumstances {

@@ -11,7 +11,7 @@ import { removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { verdictOf } from './model.ts'
 import { resultOf } from './results.ts'
-import { checkLine, planLines, summary } from './terminal.ts'
+import { checkLine, summary } from './terminal.ts'
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
@@ -224,9 +224,6 @@ export function gate() {
     },
   }
 }
-
-/** Re-exported for the dry run (`vitest list`), which has no reporter events. */
-export const describePlan = planLines
 
 function colourful(): boolean {
   return Boolean(process.stdout.isTTY)

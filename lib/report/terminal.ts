@@ -4,8 +4,6 @@ import type { Report, Result, Verdict } from '../types.ts'
 import { countsLine, headline, namesOf, type Problem, problemsOf, runProblems, settled } from './model.ts'
 import { count, oneLine, presentable } from './text.ts'
 
-export { planLines } from './plan.ts'
-
 /** Texts are broken at this column; a terminal that is narrower breaks them once more, harmlessly. */
 const WIDTH = 100
 /** Names that one problem lists before it counts the rest. */

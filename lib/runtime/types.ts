@@ -1,5 +1,5 @@
 /** The words of this room: what a runtime says about pods, as plain data. */
-import type { Code, Fact } from '../types.ts'
+import type { Code, Fact, Source } from '../types.ts'
 
 /** Which pod is meant. A name is exact; a prefix names the pods whose names start with it. */
 export interface PodQuery {
@@ -32,22 +32,12 @@ export interface LookupOptions {
   readonly sockets?: readonly string[]
 }
 
-export interface LocatedPod {
-  readonly namespace: string
-  readonly name: string
-  /** The kubelet's uid: for static pods not the API's. */
-  readonly uid: string | null
-  readonly addresses: readonly string[]
-  readonly hostNetwork: boolean
-  readonly netnsPath: string
-  /** Inode of that namespace, as text. */
-  readonly netns: string
-  /** A live process in that namespace, when one is known. */
-  readonly pid: number | null
-  /**
-   * "CRI containerd 1.6.20 at /run/containerd/containerd.sock", "Docker API 20.10.24 at ...", "cgroup scan of /proc".
-   */
-  readonly foundBy: string
+/** Where a pod is on this node. `uid` is the kubelet's: for static pods not the API's. */
+export interface LocatedPod
+  extends Pick<
+    Source,
+    'namespace' | 'name' | 'uid' | 'addresses' | 'hostNetwork' | 'netnsPath' | 'netns' | 'pid' | 'foundBy'
+  > {
   readonly runtimeHandler: string | null
   readonly labels: Readonly<Record<string, string>>
 }
