@@ -99,14 +99,18 @@ function emptySuite(): string {
     }
   }
   const project = (name: string, order: number) =>
-    `{ test: { name: '${name}', include: ['checks/${name}/**/*.test.ts'], pool: 'forks', isolate: false, maxWorkers: 1, sequence: { groupOrder: ${order} } } }`
+    `{ plugins: [library], test: { name: '${name}', include: ['checks/${name}/**/*.test.ts'], pool: 'forks', isolate: false, maxWorkers: 1, sequence: { groupOrder: ${order} } } }`
   writeFileSync(
     join(dir, 'vitest.config.ts'),
-    `import { defineConfig } from 'vitest/config'\nexport default defineConfig({ test: { watch: false, globalSetup: ['setup.ts'], projects: [${project('host', 1)}, ${project('pod', 2)}] } })\n`,
+    `import { defineConfig } from 'vitest/config'
+import { bundledLibrary } from './lib/bundle.ts'
+const library = bundledLibrary()
+export default defineConfig({ plugins: [library], test: { watch: false, globalSetup: ['setup.ts'], projects: [${project('host', 1)}, ${project('pod', 2)}] } })
+`,
   )
   writeFileSync(
     join(dir, 'setup.ts'),
-    "import './lib/setup.ts'\nimport './lib/kube/index.ts'\nexport default async () => { await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')]) }\n",
+    "import './lib/setup.ts'\nexport default async () => { await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')]) }\n",
   )
   return dir
 }

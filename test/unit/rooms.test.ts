@@ -17,6 +17,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packet: [],
   netns: [],
   enter: ['netns'],
+  pool: [],
+  bundle: [],
   setup: ['kube', 'netns', 'report', 'resolv', 'settings', 'source'],
   source: ['kube', 'runtime', 'settings'],
   kube: ['settings'],
@@ -42,7 +44,8 @@ const ONLY_IN: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['names are resolved', /['"](?:node:)?dns(?:\/promises)?['"]/, ['kube']],
   ['the runtime is spoken to', /['"]@grpc\//, ['runtime']],
   ['Vitest runs tests', /from 'vitest'/, ['check', 'enter']],
-  ['Vitest reports', /from 'vitest\/node'/, ['report', 'setup']],
+  ['Vitest is steered', /from 'vitest\/node'/, ['pool', 'report', 'setup']],
+  ['the library is bundled', /['"]rolldown['"]/, ['bundle']],
   ['child processes are started', /['"]node:child_process['"]/, ['kube', 'node']],
   ['nothing is fetched by a name', /\bfetch\(/, []],
 ]

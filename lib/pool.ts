@@ -1,0 +1,168 @@
+/**
+ * One process for each place, and the places side by side: what Vitest's own pool cannot do, which knows one number of workers for
+ * all projects of a group. Vitest is given as many workers as there are files; those of one project stand in line for one
+ * process (Vitest's own worker), which asks one file after the other and lives until the last of them is done.
+ */
+import { EventEmitter } from 'node:events'
+import { ForksPoolWorker, type PoolOptions, type PoolWorker, type WorkerRequest } from 'vitest/node'
+
+/** More than there are check files: then no file waits in Vitest's queue, only in its place's. */
+export const MOST_FILES = 1024
+
+/** `pool` of a project's Vitest configuration. Each call makes a place of its own. */
+export function placePool() {
+  let shared: SharedProcess | undefined
+  return {
+    name: 'place',
+    createPoolWorker(options: PoolOptions): PoolWorker {
+      if (shared === undefined || shared.ended) shared = new SharedProcess(options)
+      return shared.join()
+    },
+  }
+}
+
+/** What a worker answers (Vitest's WorkerResponse), as far as it is looked at here. */
+interface Response {
+  readonly __vitest_worker_response__?: true
+  readonly type?: 'started' | 'stopped' | 'testfileFinished'
+}
+
+const isResponse = (message: unknown, type: Response['type']): boolean =>
+  (message as Response)?.__vitest_worker_response__ === true && (message as Response).type === type
+
+/** The process of a place, and the files that stand in line for it. */
+class SharedProcess {
+  ended = false
+  readonly #fork: ForksPoolWorker
+  readonly #members = new Set<Member>()
+  /** Who has asked to run, in order; the first one runs. */
+  readonly #line: { readonly member: Member; readonly request: WorkerRequest }[] = []
+  #up: Promise<void> | undefined
+  /** The worker's answer to its first 'start', which every member gets. */
+  #started: unknown
+  #asked = false
+
+  constructor(options: PoolOptions) {
+    this.#fork = new ForksPoolWorker(options)
+  }
+
+  join(): Member {
+    const member = new Member(this)
+    this.#members.add(member)
+    return member
+  }
+
+  start(): Promise<void> {
+    this.#up ??= this.#fork.start().then(() => {
+      this.#fork.on('message', (message) => this.#hear(message))
+      this.#fork.on('error', (error) => this.#tellAll('error', error))
+      this.#fork.on('exit', (code) => {
+        this.ended = true
+        this.#tellAll('exit', code)
+      })
+    })
+    return this.#up
+  }
+
+  send(member: Member, request: WorkerRequest): void {
+    if (request.type === 'start') this.#begin(member, request)
+    else if (request.type === 'stop') this.#leave(member, request)
+    else if (request.type === 'run' || request.type === 'collect') this.#queue(member, request)
+    else this.#forward(request)
+  }
+
+  /** Ends the process with its last member; a member that leaves earlier only steps out of the line. */
+  async stop(member: Member): Promise<void> {
+    this.#members.delete(member)
+    if (this.#members.size > 0) return
+    this.ended = true
+    await this.#fork.stop()
+  }
+
+  #begin(member: Member, request: WorkerRequest): void {
+    if (this.#started !== undefined) member.hear('message', this.#started)
+    else if (!this.#asked) {
+      this.#asked = true
+      this.#forward(request)
+    }
+  }
+
+  #leave(member: Member, request: WorkerRequest): void {
+    if (this.#members.size === 1) this.#forward(request)
+    else member.hear('message', { __vitest_worker_response__: true, type: 'stopped' })
+  }
+
+  #queue(member: Member, request: WorkerRequest): void {
+    this.#line.push({ member, request })
+    if (this.#line.length === 1) this.#forward(request)
+  }
+
+  #hear(message: unknown): void {
+    if (isResponse(message, 'started')) {
+      this.#started = message
+      this.#tellAll('message', message)
+    } else if (isResponse(message, 'stopped')) {
+      this.#tellAll('message', message)
+    } else {
+      const [current] = this.#line
+      if (isResponse(message, 'testfileFinished')) {
+        this.#line.shift()
+        const [next] = this.#line
+        if (next) this.#forward(next.request)
+      }
+      const [any] = this.#members
+      const to = current?.member ?? any
+      to?.hear('message', message)
+    }
+  }
+
+  /** RPC answers come this way too; after the process has ended there is nobody to tell. */
+  #forward(message: WorkerRequest): void {
+    if (!this.ended) this.#fork.send(message)
+  }
+
+  #tellAll(event: string, argument: unknown): void {
+    for (const member of [...this.#members]) member.hear(event, argument)
+  }
+}
+
+/** One file's share of a process: Vitest takes it for a worker of its own. */
+class Member implements PoolWorker {
+  readonly name = 'place'
+  readonly cacheFs = true
+  readonly #process: SharedProcess
+  readonly #events = new EventEmitter()
+
+  constructor(process: SharedProcess) {
+    this.#process = process
+  }
+
+  on(event: string, callback: (argument: unknown) => void): void {
+    this.#events.on(event, callback)
+  }
+
+  off(event: string, callback: (argument: unknown) => void): void {
+    this.#events.off(event, callback)
+  }
+
+  /** What the process said; an 'error' that nobody listens to any more is none (EventEmitter would throw). */
+  hear(event: string, argument: unknown): void {
+    if (this.#events.listenerCount(event) > 0) this.#events.emit(event, argument)
+  }
+
+  deserialize(data: unknown): unknown {
+    return data
+  }
+
+  start(): Promise<void> {
+    return this.#process.start()
+  }
+
+  send(request: WorkerRequest): void {
+    this.#process.send(this, request)
+  }
+
+  stop(): Promise<void> {
+    return this.#process.stop(this)
+  }
+}
