@@ -15,6 +15,9 @@ import { checkLine, summary } from './terminal.ts'
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
+/** The reports follow the end of a file within this time; files that end together share one writing of all three. */
+const WRITE_WITHIN_MS = 50
+
 export class Gate implements Reporter {
   readonly name = 'k8snetlook'
   /** Prints check lines and summary only when no other reporter was asked for. */
@@ -30,6 +33,8 @@ export class Gate implements Reporter {
   readonly #modules = new Map<string, TestModule>()
   readonly #errors: RunError[] = []
   #unwritable: string | undefined
+  /** Set while the end of a file waits to be written. */
+  #writing: NodeJS.Timeout | undefined
   #lock: Lock | undefined
   #node = ''
   #interrupted: string | undefined
@@ -84,7 +89,7 @@ export class Gate implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     this.#modules.set(`${module.project.name}:${module.moduleId}`, module)
-    this.#write()
+    this.#writing ??= setTimeout(() => this.#write(), WRITE_WITHIN_MS)
   }
 
   onTestRunEnd(_modules: readonly TestModule[], unhandled: readonly { message?: string }[]): void {
@@ -197,6 +202,8 @@ export class Gate implements Reporter {
   }
 
   #write(): void {
+    clearTimeout(this.#writing)
+    this.#writing = undefined
     if (this.#lock?.state === 'held') return
     const written = writeReports(this.#settings.reportsDir, this.#report())
     this.#paths = written.ok ? written.value : []
