@@ -26,14 +26,32 @@ export type Evidence =
       /** rows that were left out because the table is capped */
       readonly omitted?: number
     }
-  | { readonly kind: 'path'; readonly name: string; readonly hops: readonly Hop[] }
+  | {
+      readonly kind: 'path'
+      readonly name: string
+      readonly hops: readonly Hop[]
+      /** Set when the path's MTU was measured. */
+      readonly mtu?: PathMtuFigures
+    }
 
-/** One station of a path, in order from the source. mtu in bytes. */
+/** One station of a path, in order from the source. */
 export interface Hop {
   readonly name: string
   readonly address?: string
+  /** Bytes: of the link that leads on from here, at the last station of the path as a whole. */
   readonly mtu?: number
   readonly note?: string
+  /** Packets that are too big end between here and the next station. */
+  readonly stops?: boolean
+}
+
+/** The figures of a measured path, bytes. */
+export interface PathMtuFigures {
+  readonly promised: number
+  /** null: not known exactly. */
+  readonly measured: number | null
+  /** Address of who said that larger packets do not fit; null: nobody. */
+  readonly signalledBy: string | null
 }
 
 export type Protocol = 'icmp' | 'tcp' | 'udp' | 'sctp'
