@@ -1,8 +1,11 @@
 /** Evidence as plain lines of text, for JUnit and the terminal. */
-import type { Evidence, Hop, Target } from '../types.ts'
+import type { Evidence, Hop, PathMtuFigures, Target } from '../types.ts'
 import { oneLine } from './text.ts'
 
 type Table = Extract<Evidence, { kind: 'table' }>
+type Path = Extract<Evidence, { kind: 'path' }>
+/** A path whose MTU was measured. */
+export type MeasuredPath = Path & { readonly mtu: PathMtuFigures }
 type Cell = Table['rows'][number][number]
 
 /** At most three decimals, no exponent, no trailing zeros. */
@@ -29,17 +32,40 @@ export function formatSamples(values: readonly number[], unit: string): string {
 }
 
 export function formatHop(hop: Hop): string {
-  const about = [hop.address, hop.mtu === undefined ? undefined : `mtu ${hop.mtu}`, hop.note].filter(Boolean).join(', ')
+  const mtu = hop.mtu === undefined ? undefined : `mtu ${hop.mtu}`
+  const stops = hop.stops ? 'larger packets go no further' : undefined
+  const about = [hop.address, mtu, hop.note, stops].filter(Boolean).join(', ')
   return oneLine(about ? `${hop.name} (${about})` : hop.name)
+}
+
+export const isMeasured = (item: Evidence): item is MeasuredPath => item.kind === 'path' && item.mtu !== undefined
+
+export const measuredText = ({ measured }: PathMtuFigures): string => (measured === null ? 'unknown' : `${measured}`)
+
+/** Who said that larger packets do not fit; "nobody" only where somebody should have; null: there was nothing to say. */
+export function signallerText({ mtu, hops }: MeasuredPath): string | null {
+  const { promised, measured, signalledBy } = mtu
+  const due = (measured !== null && measured < promised) || hops.some(({ stops }) => stops)
+  return signalledBy ?? (due ? 'nobody' : null)
+}
+
+/** "promised 1500, measured 1400, signalled by 198.51.100.1" */
+export function figuresText(path: MeasuredPath): string {
+  const signaller = signallerText(path)
+  const by = signaller === null ? '' : `, signalled by ${signaller}`
+  return oneLine(`promised ${path.mtu.promised}, measured ${measuredText(path.mtu)}${by}`)
 }
 
 /** The value of evidence in one line; a table tells only its size. */
 export function evidenceValue(item: Evidence): string {
   if (item.kind === 'scalar') return `${formatCell(item.value)}${item.unit ? ` ${item.unit}` : ''}`
   if (item.kind === 'samples') return formatSamples(item.values, item.unit)
-  if (item.kind === 'path') return item.hops.map(formatHop).join(' -> ')
+  if (isMeasured(item)) return `${figuresText(item)}: ${hopsText(item)}`
+  if (item.kind === 'path') return hopsText(item)
   return `${item.rows.length + (item.omitted ?? 0)} rows`
 }
+
+const hopsText = ({ hops }: Path): string => hops.map(formatHop).join(' -> ')
 
 /** The first `limit` rows of a table, and how many of all rows are left out. */
 export function cappedRows(table: Table, limit: number): { rows: Table['rows']; omitted: number } {

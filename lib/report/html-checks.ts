@@ -2,7 +2,7 @@
 import type { Family, Place, Result, Verdict } from '../types.ts'
 import { evidenceMarkup, findingMarkup, targetMarkup } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
-import { VERDICTS } from './model.ts'
+import { familyOf, questionText, VERDICTS } from './model.ts'
 import { oneLine } from './text.ts'
 
 /** A sign and a word for each verdict, so that colour is never the only one to tell. */
@@ -51,16 +51,6 @@ function byQuestion(results: readonly Result[]): Question[] {
   return [...questions.values()].map((list) => ({ text: questionText(list[0] as Result), results: list }))
 }
 
-/** The name without family and place, which the table tells. */
-const questionText = ({ name }: Result): string =>
-  name.replace(/, from the (?:node|pod)$/, '').replace(/ over IPv[46]$/, '')
-
-/** A check that was lost has no record, but its name tells the family. */
-function familyOf({ family, name }: Result): Family | undefined {
-  const named = / over IPv([46])/.exec(name)?.[1]
-  return family ?? (named === undefined ? undefined : named === '4' ? 4 : 6)
-}
-
 function questionMarkup({ text, results }: Question, anchors: Anchors, limit: number): Markup {
   const worst = [...results].sort((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict))[0] as Result
   const seen = oneLine(worst.seen, 160)
@@ -75,7 +65,7 @@ function questionMarkup({ text, results }: Question, anchors: Anchors, limit: nu
   }</th>${
     whole.length > 0
       ? html`<td colspan="2" class="both">${whole.map(({ verdict }) => badge(verdict))}</td>`
-      : html`<td data-family="IPv4">${cell(4)}</td><td data-family="IPv6">${cell(6)}</td>`
+      : html`<td data-label="IPv4">${cell(4)}</td><td data-label="IPv6">${cell(6)}</td>`
   }</tr>\n`
 }
 

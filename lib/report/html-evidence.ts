@@ -1,10 +1,11 @@
 /** Evidence and targets as HTML, capped: the JSON report beside the page holds everything. */
 import type { Evidence, Finding, Target } from '../types.ts'
-import { cappedRows, evidenceValue, formatCell, formatHop, formatTarget } from './evidence.ts'
+import { cappedRows, evidenceValue, figuresText, formatCell, formatHop, formatTarget, isMeasured } from './evidence.ts'
 import { html, type Markup } from './markup.ts'
 import { oneLine } from './text.ts'
 
 type Table = Extract<Evidence, { kind: 'table' }>
+type Path = Extract<Evidence, { kind: 'path' }>
 
 /** Scalars and samples as pairs, then paths, then tables with at most `limit` rows. */
 export function evidenceMarkup(evidence: readonly Evidence[], limit: number): Markup {
@@ -15,13 +16,16 @@ export function evidenceMarkup(evidence: readonly Evidence[], limit: number): Ma
       (item) => html`<dt>${oneLine(item.name, 120)}</dt><dd>${oneLine(evidenceValue(item))}</dd>`,
     )}</dl>`
   }${evidence.map((item) => {
-    if (item.kind === 'path') return pathMarkup(item.name, item.hops.map(formatHop))
+    if (item.kind === 'path') return pathMarkup(item)
     return item.kind === 'table' ? tableMarkup(item, limit) : null
   })}`
 }
 
-function pathMarkup(name: string, hops: readonly string[]): Markup {
-  return html`<p class="seen">${oneLine(name)}</p><ol class="path">${hops.map((hop) => html`<li>${hop}</li>`)}</ol>`
+function pathMarkup(path: Path): Markup {
+  const figures = isMeasured(path) ? `: ${figuresText(path)}` : ''
+  return html`<p class="seen">${oneLine(path.name)}${figures}</p><ol class="path">${path.hops.map(
+    (hop) => html`<li>${formatHop(hop)}</li>`,
+  )}</ol>`
 }
 
 function tableMarkup(table: Table, limit: number): Markup {

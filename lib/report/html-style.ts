@@ -45,9 +45,9 @@ h2+.plain+.pairs{margin-top:.6rem}
 .sheet th,.sheet td{padding:.5rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:top}
 .sheet thead th{font-size:.85rem;color:var(--soft);font-weight:600}
 .sheet tbody th{font-weight:400;width:70%}
-.sheet tr.fail>th{box-shadow:inset 4px 0 var(--fail)}
-.sheet tr.warn>th{box-shadow:inset 4px 0 var(--warn)}
-.sheet tr.inconclusive>th{box-shadow:inset 4px 0 var(--inconclusive)}
+.sheet tr.fail>:first-child{box-shadow:inset 4px 0 var(--fail)}
+.sheet tr.warn>:first-child{box-shadow:inset 4px 0 var(--warn)}
+.sheet tr.inconclusive>:first-child{box-shadow:inset 4px 0 var(--inconclusive)}
 details>summary{cursor:pointer;color:var(--soft);font-size:.92rem}
 details[open]>summary{margin-bottom:.4rem}
 .pairs{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.15rem 1rem;font-size:.92rem;margin-top:.35rem}
@@ -57,9 +57,24 @@ details[open]>summary{margin-bottom:.4rem}
 .data th,.data td{border:1px solid var(--line);padding:.15rem .5rem;text-align:left;white-space:nowrap}
 .path{font-size:.92rem;padding-left:1.4rem}
 .plain{padding-left:1.2rem}
+.paths{font-variant-numeric:tabular-nums}
+.paths caption{font-weight:400}
+.paths th,.paths td{overflow-wrap:normal}.paths tbody th,.paths .by{overflow-wrap:anywhere}
+.sheet.paths tbody th{width:42%}
+.sheet .drawn{border:0;padding-top:0;max-width:0}
+.drawn .scroll{margin:0}
+.picture{display:block;font-size:12px}
+.picture text{fill:currentColor;text-anchor:middle}
+.picture .name,.picture .low{font-weight:600}
+.picture .soft{color:var(--soft)}
+.picture rect{fill:var(--mono);stroke:var(--soft)}
+.picture path{fill:none;stroke:var(--text);stroke-width:1.5}
+.picture .beyond{stroke:var(--soft);stroke-dasharray:3 4}
+.picture .stop{stroke-width:3}
+.fail .stop,.warn .stop{stroke:var(--tone)}
 footer{color:var(--soft);font-size:.85rem;margin-top:2.5rem;border-top:1px solid var(--line);padding-top:.8rem}
 @media (max-width:40rem){main{padding:.75rem .6rem 2rem}h1{font-size:1.35rem}.card,.banner{padding:.8rem .9rem}.says{grid-template-columns:1fr;gap:.1rem}.says dd{margin-bottom:.4rem}
-.sheet,.sheet tbody,.sheet tr,.sheet tbody th{display:block}.sheet caption{display:block;padding:.45rem .4rem}.sheet thead{position:absolute;clip-path:inset(50%)}.sheet tbody th{width:auto;padding-bottom:.2rem}.sheet td{display:inline-block;border:0;padding-top:0}.sheet td[data-family]:not(:empty)::before{content:attr(data-family) ": ";color:var(--soft);font-size:.85rem}.sheet td:empty{display:none}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
+.sheet,.sheet tbody,.sheet tr,.sheet tbody th{display:block}.sheet caption{display:block;padding:.45rem .4rem}.sheet thead{position:absolute;clip-path:inset(50%)}.sheet tbody th{width:auto;padding-bottom:.2rem}.sheet td{display:inline-block;border:0;padding-top:0}.sheet td[data-label]:not(:empty)::before{content:attr(data-label) ": ";color:var(--soft);font-size:.85rem}.sheet td:empty{display:none}.sheet .drawn{display:block;max-width:none}.sheet.paths tbody th{width:auto}.paths thead th{overflow-wrap:anywhere}.paths tr:is(.fail,.warn,.inconclusive){box-shadow:inset 4px 0 var(--tone)}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
 @media print{:root{--back:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--mono:#eee;--fail:#a11;--warn:#740;--inconclusive:#528;--pass:#060;--na:#555}
-html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.sheet tr{break-inside:avoid}}
+html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.picture{max-width:100%;height:auto}.sheet tr,.paths tbody{break-inside:avoid}}
 `

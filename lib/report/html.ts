@@ -3,6 +3,7 @@ import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, Verdict } from '../types.ts'
 import { type Anchors, anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
 import { commands, findingMarkup } from './html-evidence.ts'
+import { pathsMarkup } from './html-paths.ts'
 import { STYLE } from './html-style.ts'
 import { html, type Markup } from './markup.ts'
 import { countVerdicts, headline, type Problem, problemsOf, runProblems, settled, VERDICTS } from './model.ts'
@@ -36,7 +37,7 @@ ${runMarkup(report)}${failed ? null : unknown}${section(report, 'warn', 'Warning
 ${findingsMarkup(report, limit)}
 <section><h2>All checks</h2>
 ${report.results.length > 0 ? checksMarkup(report.results, anchors, limit) : html`<p>No check has answered.</p>`}</section>
-${failed ? unknown : null}${aboutMarkup(report)}${settingsMarkup(report)}
+${pathsMarkup(report.results, anchors, limit)}${failed ? unknown : null}${aboutMarkup(report)}${settingsMarkup(report)}
 <footer>${report.tool.name} ${report.tool.version}. All evidence is in the JSON report beside this page. Times are UTC.</footer>
 </main>`
   const title = `${SIGN[report.verdict][1].toUpperCase()} ${report.node} - k8snetlook`

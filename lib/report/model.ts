@@ -1,6 +1,6 @@
 /** What the renderers share: the verdict of a run, the order of results, and problems grouped by cause. Pure. */
 import { CODES, rankOf } from '../diagnose/codes.ts'
-import type { Code, Report, Result, RunError, Verdict } from '../types.ts'
+import type { Code, Family, Report, Result, RunError, Verdict } from '../types.ts'
 import { presentable } from './text.ts'
 
 export const VERDICTS = ['fail', 'warn', 'inconclusive', 'pass', 'not-applicable'] as const satisfies readonly Verdict[]
@@ -39,6 +39,16 @@ export function inOrder(results: readonly Result[]): Result[] {
 /** checks/pod/dns-service.test.ts -> dns-service */
 export const baseName = (file: string): string =>
   file.replace(/^.*[/\\]/, '').replace(/\.(?:test|spec)\.[cm]?[jt]sx?$/, '') || 'unknown'
+
+/** The name without family and place. */
+export const questionText = ({ name }: Result): string =>
+  name.replace(/, from the (?:node|pod)$/, '').replace(/ over IPv[46]$/, '')
+
+/** A check that was lost has no record, but its name tells the family. */
+export function familyOf({ family, name }: Result): Family | undefined {
+  const named = / over IPv([46])/.exec(name)?.[1]
+  return family ?? (named === undefined ? undefined : named === '4' ? 4 : 6)
+}
 
 /** Three renderers show the same report: it is made ready once. */
 const ready = new WeakMap<Report, Report>()

@@ -2,10 +2,13 @@
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, Verdict } from '../types.ts'
 import { countsLine, headline, namesOf, type Problem, problemsOf, runProblems, settled } from './model.ts'
+import { type PathRow, pathRows } from './paths.ts'
 import { count, oneLine, presentable } from './text.ts'
 
 /** Texts are broken at this column; a terminal that is narrower breaks them once more, harmlessly. */
 const WIDTH = 100
+/** Longer addresses leave the table of paths too little room. */
+const SIGNALLER_WIDTH = 19
 /** Names that one problem lists before it counts the rest. */
 const LISTED = 12
 
@@ -49,7 +52,7 @@ export function checkLine(result: Result, colour: boolean): string {
 
 /**
  * The end of a run: failures with code, what was seen, what it means and what to do; warnings and what could not be looked at,
- * shorter; what broke around the checks; counts, the paths of the reports, and the verdict.
+ * shorter; what broke around the checks; the measured paths; counts, the paths of the reports, and the verdict.
  */
 export function summary(report: Report, paths: readonly string[], colour: boolean): string {
   const shown = settled(report)
@@ -59,6 +62,7 @@ export function summary(report: Report, paths: readonly string[], colour: boolea
     section(shown, 'warn', 'Warnings', paint),
     section(shown, 'inconclusive', 'What could not be looked at', paint),
     runSection(shown, paint),
+    pathSection(shown, paint),
     facts(shown, paths),
     verdictLine(shown, paint),
   ]
@@ -116,6 +120,46 @@ function runSection(report: Report, paint: Paint): string[] {
   ]
 }
 
+const PATH_COLUMNS = ['path', 'family', 'promised', 'measured', 'signalled by', 'verdict'] as const
+type PathCells = readonly [string, string, string, string, string, string]
+
+/** A row for each measured path and family; what is too long for its column takes more lines, so that all stay within WIDTH. */
+function pathSection(report: Report, paint: Paint): string[] {
+  const rows = pathRows(report.results)
+  if (rows.length === 0) return []
+  const cells = rows.map(pathCells)
+  const [longest, ...widths] = PATH_COLUMNS.map((name, column) =>
+    Math.max(name.length, ...cells.map((row) => (row[column] as string).length)),
+  ) as [number, ...number[]]
+  const wide = [Math.min(longest, WIDTH - widths.reduce((sum, width) => sum + 2 + width, 4)), ...widths]
+  const lines = rows.flatMap((row, index) => {
+    const [path, ...figures] = cells[index] as PathCells
+    const [first, ...rest] = wrap(path, '', '', wide[0]).map((line) => oneLine(line, wide[0])) as [string, ...string[]]
+    const by = isLong(row.signalledBy) ? [`  signalled by ${oneLine(row.signalledBy, 80)}`] : []
+    return [pathLine([first, ...figures], wide, (word) => paint(row.verdict, word)), ...[...rest, ...by].map(indented)]
+  })
+  return [paint('bold', 'Path MTU, bytes'), pathLine(PATH_COLUMNS, wide, (word) => word), ...lines]
+}
+
+function pathCells({ place, to, family, promised, measured, signalledBy, verdict }: PathRow): PathCells {
+  const by = isLong(signalledBy) ? 'see below' : (signalledBy ?? '-')
+  return [`${place} -> ${to}`, family, promised, measured, by, WORD[verdict]]
+}
+
+/** An address that would widen the column for all rows has a line of its own. */
+const isLong = (signaller: string | null): signaller is string => (signaller?.length ?? 0) > SIGNALLER_WIDTH
+
+/** Cells side by side, numbers to the right; the last one is painted. */
+function pathLine(cells: PathCells, widths: readonly number[], paintLast: (word: string) => string): string {
+  const figures = cells.slice(0, -1).map((cell, column) => {
+    const width = widths[column] as number
+    return /^\d+$/.test(cell) ? cell.padStart(width) : cell.padEnd(width)
+  })
+  return indented([...figures, paintLast(cells[5])].join('  '))
+}
+
+const indented = (line: string): string => `    ${line}`
+
 function facts(report: Report, paths: readonly string[]): string[] {
   const source = report.source
     ? `, pod ${report.source.namespace}/${report.source.name} (${report.source.foundBy})`
@@ -138,12 +182,12 @@ const labelled = (label: string, text: string): string[] =>
   wrap(oneLine(text, 1200), `    ${`${label}:`.padEnd(9)}`, ' '.repeat(13))
 
 /** Breaks at blanks; a word that is longer than a line stays whole, so that it can be copied. */
-function wrap(text: string, first: string, rest: string): string[] {
+function wrap(text: string, first: string, rest: string, width = WIDTH): string[] {
   const lines: string[] = []
   let line = first
   let empty = true
   for (const word of text.split(' ')) {
-    if (!empty && line.length + 1 + word.length > WIDTH) {
+    if (!empty && line.length + 1 + word.length > width) {
       lines.push(line)
       line = rest
       empty = true

@@ -43,5 +43,13 @@ export function oneLine(text: string, limit = 400): string {
   return characters.length <= limit ? line : `${characters.slice(0, limit - 3).join('')}...`
 }
 
+/** One line, at most `limit` characters, both ends kept: an address or a name is known by them. */
+export function shortened(text: string, limit: number): string {
+  const characters = [...oneLine(text)]
+  if (characters.length <= limit) return characters.join('')
+  const tail = Math.floor((limit - 1) / 2)
+  return `${characters.slice(0, limit - 1 - tail).join('')}\u2026${characters.slice(-tail).join('')}`
+}
+
 /** "1 check", "2 checks" */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`

@@ -14,7 +14,7 @@ import { toJUnit } from '../../lib/report/junit.ts'
 import { verdictOf } from '../../lib/report/model.ts'
 import type { Report } from '../../lib/types.ts'
 import { ip, netnsPath } from '../bed/namespace.ts'
-import { everything, HOSTILE, report, result } from '../unit/report/sample.ts'
+import { everything, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
 
 const { NO_BROWSER } = process.env
 const CHROMIUM = '/usr/bin/chromium'
@@ -24,6 +24,7 @@ const dir = mkdtempSync(join(tmpdir(), 'rp-html-'))
 let browser: Browser
 
 const normal = report(everything, verdictOf(everything, []))
+const measured = report(paths, verdictOf(paths, []))
 const hostile = report(
   [
     result('checks/pod/x.test.ts', HOSTILE, {
@@ -31,7 +32,15 @@ const hostile = report(
       code: HOSTILE,
       seen: HOSTILE,
       hint: HOSTILE,
-      evidence: [{ kind: 'scalar', name: HOSTILE, value: HOSTILE }],
+      evidence: [
+        { kind: 'scalar', name: HOSTILE, value: HOSTILE },
+        {
+          kind: 'path',
+          name: HOSTILE,
+          hops: [{ name: HOSTILE, address: HOSTILE, note: HOSTILE, mtu: 1500, stops: true }, { name: HOSTILE }],
+          mtu: { promised: 1500, measured: null, signalledBy: HOSTILE },
+        },
+      ],
     }),
     result('checks/pod/y.test.ts', 'y', { verdict: 'not-applicable', seen: HOSTILE }),
     result('checks/pod/z.test.ts', 'z', { verdict: 'inconclusive', code: 'TIMED_OUT', seen: HOSTILE }),
@@ -57,6 +66,7 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
 
   describe.each([
     ['every verdict', normal],
+    ['measured paths', measured],
     ['hostile names', hostile],
   ])('%s', (_, shown) => {
     test('the page loads from its file without scripts, requests or messages', async () => {
@@ -116,6 +126,42 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
     await page.close()
   })
 
+  test.each([1200, 390])('each path is a picture whose name says all of it, at %i pixels', async (width) => {
+    const { page } = await open(measured, width)
+    await expect(page.getByRole('img').count()).resolves.toBe(paths.length)
+    const broken = page.getByRole('img', {
+      name: /^promised 1450, measured 1400, signalled by nobody: source .* -> n1 \(192\.0\.2\.11, mtu 1450, larger packets go no further\) -> shop\/web-7c9d5c6b4f-x2x9k-of-a-long-name /,
+    })
+    expect(await broken.getByText('end here').isVisible()).toBe(true)
+    const links = await Promise.all(
+      ['source', 'n1', 'end here', 'path MTU 1400'].map((text) =>
+        broken.getByText(text, { exact: true }).boundingBox(),
+      ),
+    )
+    const places = links.map((box) => box?.x ?? 0)
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    await page.close()
+  })
+
+  test.each([
+    ['measured paths', measured],
+    ['hostile names', hostile],
+  ])('the texts of a picture stay inside it, and those of a station inside its box: %s', async (_, shown) => {
+    const { page } = await open(shown)
+    expect(await page.evaluate(STICKING_OUT)).toEqual([])
+    await page.close()
+  })
+
+  test('paper holds the whole of a picture', async () => {
+    const { page } = await open(measured, 480)
+    await page.emulateMedia({ media: 'print' })
+    for (const picture of await page.getByRole('img').all()) {
+      const box = await picture.boundingBox()
+      expect(box && box.x + box.width).toBeLessThanOrEqual(480)
+    }
+    await page.close()
+  })
+
   test('JUnit as an XML parser sees it', async () => {
     const page = await browser.newPage()
     const cases = await page.evaluate<{ verdict?: string; message?: string; text?: string }[]>(
@@ -157,6 +203,18 @@ const readCases = (text: string): string => `
     const verdict = item.querySelector('failure, error, skipped')
     return { verdict: verdict?.tagName, message: verdict?.getAttribute('message'), text: verdict?.textContent }
   })`
+
+/** Texts of pictures that leave the picture, or begin in a station's box and leave it. */
+const STICKING_OUT = `[...document.querySelectorAll('svg')].flatMap((picture) => {
+  const around = { x: 0, y: 0, width: picture.width.baseVal.value, height: picture.height.baseVal.value }
+  const boxes = [...picture.querySelectorAll('rect')].map((rect) => rect.getBBox())
+  return [...picture.querySelectorAll('text')].filter((text) => {
+    const { x, y, width, height } = text.getBBox()
+    const middle = x + width / 2
+    const box = boxes.find((rect) => rect.x < middle && middle < rect.x + rect.width) ?? around
+    return x < box.x || y < box.y || x + width > box.x + box.width || y + height > box.y + box.height
+  }).map((text) => text.textContent)
+})`
 
 /** The lowest contrast ratio (WCAG 2.1) of any element that holds text itself. */
 const LOWEST_CONTRAST = `(() => {

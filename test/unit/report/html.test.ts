@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { toHtml } from '../../../lib/report/html.ts'
 import { html } from '../../../lib/report/markup.ts'
 import type { Result } from '../../../lib/types.ts'
-import { everything, HOSTILE, report, result } from './sample.ts'
+import { everything, HOSTILE, paths, report, result } from './sample.ts'
 
 const page = toHtml(report(everything))
 const at = (text: string, from = page) => from.indexOf(text)
@@ -85,8 +85,34 @@ test('a check that was lost stands in the column of its family', () => {
     name: 'x over IPv6, from the pod',
   }
   expect(toHtml(report([lost]))).toMatch(
-    /<td data-family="IPv4"><\/td><td data-family="IPv6"><span class="badge inconclusive">/,
+    /<td data-label="IPv4"><\/td><td data-label="IPv6"><span class="badge inconclusive">/,
   )
+})
+
+describe('measured paths', () => {
+  const text = toHtml(report([...everything, ...paths]))
+
+  test('are rows of figures, each with its picture and a link to the evidence', () => {
+    expect(at('<h2>Path MTU', text)).toBeGreaterThan(at('<h2>All checks', text))
+    expect(text.match(/<svg /g)).toHaveLength(paths.length)
+    expect(text).toMatch(
+      /<a href="#check-\d+">from the pod to a pod on another node<\/a><\/th><td[^>]*>IPv4<\/td><td[^>]*>1450<\/td><td[^>]*>1400<\/td><td[^>]*>nobody<\/td><td><span class="badge fail">/,
+    )
+    const evidence = text.slice(0, at('<h2>Path MTU', text))
+    expect(evidence).toContain('path: promised 1450, measured 1400, signalled by nobody</p>')
+    expect(evidence).toContain('<li>n1 (192.0.2.11, mtu 1450, larger packets go no further)</li>')
+  })
+
+  test('are no section when there are none', () => {
+    expect(page).not.toMatch(/Path MTU<|<svg/)
+  })
+
+  test('are drawn only as far as the page stays small; the figures are there for all', () => {
+    const many = toHtml(report(Array.from({ length: 40 }, () => paths).flat()))
+    expect(Buffer.byteLength(many)).toBeLessThan(300_000)
+    expect(many.match(/<svg /g)).toHaveLength(60)
+    expect(many.match(/data-label="Measured"/g)).toHaveLength(40 * paths.length)
+  })
 })
 
 test('hostile text stays text', () => {
@@ -99,6 +125,12 @@ test('hostile text stays text', () => {
       { kind: 'scalar', name: HOSTILE, value: HOSTILE },
       { kind: 'table', name: HOSTILE, columns: [HOSTILE], rows: [[HOSTILE]] },
       { kind: 'path', name: HOSTILE, hops: [{ name: HOSTILE, note: HOSTILE }] },
+      {
+        kind: 'path',
+        name: HOSTILE,
+        hops: [{ name: HOSTILE, address: HOSTILE, note: HOSTILE, stops: true }, { name: HOSTILE }],
+        mtu: { promised: 1500, measured: 1400, signalledBy: HOSTILE },
+      },
     ],
     targets: [{ role: HOSTILE, name: HOSTILE, address: HOSTILE, family: 4 }],
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { toJUnit } from '../../../lib/report/junit.ts'
-import { everything, HOSTILE, report, result } from './sample.ts'
+import { everything, HOSTILE, paths, report, result } from './sample.ts'
 
 const xml = toJUnit(report(everything))
 const caseOf = (text: string, name: string) =>
@@ -48,6 +48,13 @@ describe('a run with every verdict', () => {
   test('the run itself is a case that passes', () => {
     expect(caseOf(xml, 'the run ended in order')).toMatch(/\/>$/)
   })
+})
+
+test('a measured path tells its figures before its stations', () => {
+  const warned = caseOf(toJUnit(report(paths)), 'full-size packets reach a pod on another node over IPv6, from the pod')
+  const figures = 'promised 1450, measured 1280, signalled by 2001:db8:1234:5678:9abc:def0:1234:5678: source (mtu 1450'
+  expect(warned).toContain(`\npath: ${figures}`)
+  expect(warned).toContain(`<property name="evidence.path" value="${figures}`)
 })
 
 describe('a run that is not in order is not green', () => {

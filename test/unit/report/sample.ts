@@ -143,6 +143,82 @@ export const everything: readonly Result[] = [
   }),
 ]
 
+const full = (to: string) => `full-size packets reach ${to}`
+
+/** Measured paths of every kind: as promised, lower and signalled, a black hole, not known exactly. */
+export const paths: readonly Result[] = [
+  result('checks/pod/mtu-destination.test.ts', full('a pod on another node'), {
+    verdict: 'fail',
+    family: 4,
+    code: 'PATH_MTU_BLACK_HOLE',
+    seen: '1400 bytes arrive; 1401 to 1450 bytes vanish, and no router says so',
+    evidence: [
+      {
+        kind: 'path',
+        name: 'path',
+        mtu: { promised: 1450, measured: 1400, signalledBy: null },
+        hops: [
+          { name: 'source', mtu: 1450, note: 'promised' },
+          { name: 'n1', address: '192.0.2.11', mtu: 1450, stops: true },
+          { name: 'shop/web-7c9d5c6b4f-x2x9k-of-a-long-name', address: '198.51.100.9', mtu: 1400 },
+        ],
+      },
+    ],
+  }),
+  result('checks/pod/mtu-destination.test.ts', full('a pod on another node'), {
+    verdict: 'warn',
+    family: 6,
+    code: 'PATH_MTU_LOWER',
+    seen: 'packets of up to 1280 bytes reach shop/web although 1450 are promised',
+    evidence: [
+      {
+        kind: 'path',
+        name: 'path',
+        mtu: { promised: 1450, measured: 1280, signalledBy: '2001:db8:1234:5678:9abc:def0:1234:5678' },
+        hops: [
+          { name: 'source', mtu: 1450, note: 'promised' },
+          {
+            name: 'signals a lower MTU',
+            address: '2001:db8:1234:5678:9abc:def0:1234:5678',
+            mtu: 1280,
+          },
+          { name: 'shop/web-7c9-x', address: '2001:db8::9', mtu: 1280 },
+        ],
+      },
+    ],
+  }),
+  result('checks/pod/mtu-destination.test.ts', full('a pod on the same node'), {
+    verdict: 'pass',
+    family: 4,
+    seen: '1450 bytes, as promised',
+    evidence: [
+      {
+        kind: 'path',
+        name: 'path',
+        mtu: { promised: 1450, measured: 1450, signalledBy: null },
+        hops: [
+          { name: 'source', mtu: 1450, note: 'promised' },
+          { name: 'shop/web-7c9-y', address: '198.51.100.10', mtu: 1450 },
+        ],
+      },
+    ],
+  }),
+  result('checks/host/mtu-external.test.ts', full('the external address'), {
+    verdict: 'inconclusive',
+    family: 4,
+    code: 'PROBE_INCONCLUSIVE',
+    seen: '40 % of the echoes are lost, so the path MTU is not known exactly',
+    evidence: [
+      {
+        kind: 'path',
+        name: 'path',
+        mtu: { promised: 1500, measured: null, signalledBy: null },
+        hops: [{ name: 'source', mtu: 1500, note: 'promised' }, { name: '203.0.113.7' }],
+      },
+    ],
+  }),
+]
+
 /** Foreign text that tries to break out of every format. */
 export const HOSTILE =
   '"quo\'ted" ]]> ]]> <script>alert(1)</script> <skipped/> <testsuite \u001b[31mred\u001b]0;title\u0007 \u202egnp.exe\u2066 \u0000\u0008\ud800 &amp; time="9" {{x}} `id` $& Bearer abc.def-123456789012345'

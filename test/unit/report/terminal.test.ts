@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { checkLine, summary } from '../../../lib/report/terminal.ts'
-import { everything, HOSTILE, report, result } from './sample.ts'
+import { everything, HOSTILE, paths as measured, report, result } from './sample.ts'
 
 const paths = ['reports/junit-n1.xml', 'reports/report-n1.html', 'reports/report-n1.json']
 const text = summary(report(everything), paths, false)
@@ -88,6 +88,48 @@ describe('the end of a run', () => {
       result(`checks/pod/c${10 + i}.test.ts`, `q${10 + i}`, { verdict: 'fail', code: 'UNREACHABLE', seen: 'lost' }),
     )
     expect(summary(report(many), [], false)).toContain('    - and 28 more')
+  })
+})
+
+describe('measured paths', () => {
+  const lines = (results: Parameters<typeof report>[0]) => summary(report(results), [], false).split('\n')
+
+  test('are a table of one row each', () => {
+    const table = lines(measured)
+    const start = table.indexOf('Path MTU, bytes')
+    expect(table.slice(start, start + 8)).toEqual([
+      'Path MTU, bytes',
+      '    path                           family  promised  measured  signalled by  verdict',
+      '    node -> the external address   IPv4        1500  unknown   -             inconclusive',
+      '    pod -> a pod on another node   IPv4        1450      1400  nobody        FAIL',
+      '    pod -> a pod on another node   IPv6        1450      1280  see below     WARN',
+      '      signalled by 2001:db8:1234:5678:9abc:def0:1234:5678',
+      '    pod -> a pod on the same node  IPv4        1450      1450  -             pass',
+      '',
+    ])
+  })
+
+  test('are not mentioned when there are none', () => {
+    expect(text).not.toContain('Path MTU, bytes')
+  })
+
+  test('stay within 100 columns and harmless, whatever they are called', () => {
+    const mtu = { promised: 1500, measured: 1400, signalledBy: HOSTILE }
+    const foreign = ['pass', 'inconclusive'].map((verdict) =>
+      result('checks/pod/x.test.ts', `${HOSTILE} ${'a'.repeat(150)}`, {
+        verdict: verdict as 'pass',
+        family: 6,
+        evidence: [{ kind: 'path', name: HOSTILE, hops: [{ name: HOSTILE }], mtu }],
+      }),
+    )
+    const table = lines([...measured, ...foreign])
+    const shown = table.slice(table.indexOf('Path MTU, bytes'))
+    expect(shown.filter((line) => line.length > 100)).toEqual([])
+    expect(shown.join('\n')).not.toMatch(/[^\P{Cc}\n]|\u202e|abc\.def-123456789012345/u)
+  })
+
+  test('take colour on the verdict alone', () => {
+    expect(summary(report(measured), [], true)).toContain('nobody        \u001b[31;1mFAIL\u001b[0m\n')
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { clean, oneLine, presentable } from '../../../lib/report/text.ts'
+import { clean, oneLine, presentable, shortened } from '../../../lib/report/text.ts'
 import { HOSTILE } from './sample.ts'
 
 describe('clean', () => {
@@ -48,4 +48,10 @@ test('presentable cleans every string of plain data and keeps the rest', () => {
 test('oneLine joins lines and cuts by characters, not halves of them', () => {
   expect(oneLine(' a\n\tb ')).toBe('a b')
   expect(oneLine('😀'.repeat(10), 5)).toBe('😀😀...')
+})
+
+test('a text that is too long for its place loses its middle, by whole characters', () => {
+  expect(shortened('2001:db8:1234:5678::9', 12)).toBe('2001:d\u202678::9')
+  expect(shortened('\u{1f600}'.repeat(9), 5)).toBe('\u{1f600}\u{1f600}\u2026\u{1f600}\u{1f600}')
+  expect(shortened(' short\n', 6)).toBe('short')
 })
