@@ -12,7 +12,8 @@ export type EchoAnswer =
 export interface Echoes {
   /**
    * Sends one echo request whose IP packet has `packetBytes` bytes. `answered` is called at most once, however late,
-   * until close(). Returns null, or the errno's name when the kernel refused to send.
+   * until close(); once more only when a reply follows an error, which proves that error wrong. Returns null, or the
+   * errno's name when the kernel refused to send.
    */
   send(address: string, packetBytes: number, answered: (answer: EchoAnswer) => void): string | null
   /** Hands over answers that have arrived but were not read yet: call it before something is given up as lost. */
@@ -28,6 +29,8 @@ interface Probe {
   readonly address: string
   readonly sentAt: number
   readonly answered: (answer: EchoAnswer) => void
+  /** An error has been handed over. */
+  rejected: boolean
 }
 
 const TOKEN_BYTES = 8
@@ -53,7 +56,7 @@ export function openEchoes(family: Family): EchoesOpening {
     const key = keys.next()
     const message = encodeEcho(family, 'echo-request', { id: key >>> 16, sequence: key & 0xffff, payload })
     // Registered first: over loopback the reply is in the receive buffer before sendto(2) returns.
-    probes.set(key, { address: canonicalAddress(address), sentAt: performance.now(), answered })
+    probes.set(key, { address: canonicalAddress(address), sentAt: performance.now(), answered, rejected: false })
     const refused = channel.send(message, address)
     if (refused !== null) probes.delete(key)
     return refused
@@ -74,8 +77,8 @@ function dispatch(probes: Map<number, Probe>, token: Buffer, message: IcmpMessag
   if (probe === undefined) return
   const rttMs = atMs - probe.sentAt
   if (message.kind === 'error') {
-    if (message.quote?.destination !== probe.address) return
-    probes.delete(key)
+    if (probe.rejected || message.quote?.destination !== probe.address) return
+    probe.rejected = true
     probe.answered({ kind: 'error', rttMs, from: source, error: message })
   } else if (message.kind === 'echo-reply') {
     if (!message.payload.subarray(0, TOKEN_BYTES).equals(token) || canonicalAddress(source) !== probe.address) return

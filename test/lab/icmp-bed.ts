@@ -1,5 +1,7 @@
 /** Three namespaces in a row, a - r - b, both families; r routes. Faults are nft rules in r. */
-import { inNamespace, ip, run } from '../bed/namespace.ts'
+import type { Family, Target } from '../../lib/types.ts'
+import type { WireEnd } from '../bed/delay.ts'
+import { inNamespace, ip, nft, run } from '../bed/namespace.ts'
 
 export const B = { 4: '203.0.113.2', 6: '2001:db8:b::2' } as const
 export const R = { 4: '198.51.100.1', 6: '2001:db8:a::1' } as const
@@ -14,28 +16,62 @@ export interface Chain {
   farMtu(mtu: number): void
   /** Rules of r's forward chain, both families; replaces what was there. */
   forward(...rules: readonly string[]): void
-  /** Rules of a namespace's input or output chain; replaces what was there. */
-  rules(namespace: string, hook: 'input' | 'output', ...rules: readonly string[]): void
+  /** Rules of a namespace's chain at a hook; replaces what was there. */
+  rules(namespace: string, hook: 'prerouting' | 'input' | 'forward' | 'output', ...rules: readonly string[]): void
+  /** Loses so many percent of the probes, of their replies and of r's "too big" errors, each at random. */
+  lose(percent: number): void
+  /** Makes a path for each plan: a target behind b of its own whose packets r treats so. Replaces what was there. */
+  paths(plans: readonly PathPlan[]): readonly Target[]
   /** Takes all rules away. */
   clear(): void
   remove(): void
 }
 
+interface Names {
+  readonly a: string
+  readonly r: string
+  readonly b: string
+}
+
 export function makeChain(prefix: string): Chain {
-  const [a, r, b] = [`${prefix}-a`, `${prefix}-r`, `${prefix}-b`]
-  for (const name of [a, r, b]) {
+  const names = addNamespaces(prefix)
+  cable({ namespace: names.r, device: 'ra' }, { namespace: names.a, device: 'eth0' })
+  return wireUp(names)
+}
+
+/** A chain whose cable a - r is what `lay` makes between the two ends it is given. */
+export async function makeChainOver(prefix: string, lay: (a: WireEnd, r: WireEnd) => Promise<unknown>): Promise<Chain> {
+  const names = addNamespaces(prefix)
+  await lay({ namespace: names.a, device: 'eth0' }, { namespace: names.r, device: 'ra' })
+  return wireUp(names)
+}
+
+function addNamespaces(prefix: string): Names {
+  const names = { a: `${prefix}-a`, r: `${prefix}-r`, b: `${prefix}-b` }
+  for (const name of Object.values(names)) {
     ip(`netns add ${name}`)
     ip(`-n ${name} link set lo up`)
     // A tentative link-local address would delay the first IPv6 packets by a second.
     inNamespace(name, 'sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0')
   }
-  for (const [name, near, far, mtu] of [
-    ['ra', a, r, 1500],
-    ['rb', b, r, 1500],
-  ] as const) {
-    ip(`-n ${r} link add ${name} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${near}`)
-    ip(`-n ${near} link set eth0 up`)
-    ip(`-n ${far} link set ${name} up`)
+  return names
+}
+
+/** A veth pair. */
+export function cable(one: WireEnd, other: WireEnd): void {
+  const peer = `peer name ${other.device} mtu 1500 netns ${other.namespace}`
+  ip(`-n ${one.namespace} link add ${one.device} mtu 1500 type veth ${peer}`)
+}
+
+function wireUp({ a, r, b }: Names): Chain {
+  cable({ namespace: r, device: 'rb' }, { namespace: b, device: 'eth0' })
+  for (const [namespace, device] of [
+    [a, 'eth0'],
+    [r, 'ra'],
+    [r, 'rb'],
+    [b, 'eth0'],
+  ]) {
+    ip(`-n ${namespace} link set ${device} up`)
   }
   const address = (namespace: string, device: string, v4: string, v6: string) => {
     ip(`-n ${namespace} addr add ${v4}/24 dev ${device}`)
@@ -58,20 +94,30 @@ export function makeChain(prefix: string): Chain {
   const chain = (namespace: string, hook: string, rules: readonly string[]) => {
     const body = rules.map((rule) => `    ${rule}\n`).join('')
     const table = `table inet fault_${hook} {\n  chain c {\n    type filter hook ${hook} priority 0;\n${body}  }\n}\n`
-    run(
-      'nsenter',
-      [`--net=/run/netns/${namespace}`, 'nft', '-f', '-'],
-      `table inet fault_${hook}\ndelete table inet fault_${hook}\n${table}`,
-    )
+    nft(namespace, `table inet fault_${hook}\ndelete table inet fault_${hook}\n${table}`)
   }
+  const forward = (...rules: readonly string[]) => chain(r, 'forward', rules)
   return {
     a,
     r,
     b,
     nearMtu: (mtu) => setMtu(mtu, [a, 'eth0'], [r, 'ra']),
     farMtu: (mtu) => setMtu(mtu, [r, 'rb'], [b, 'eth0']),
-    forward: (...rules) => chain(r, 'forward', rules),
+    forward,
     rules: (namespace, hook, ...rules) => chain(namespace, hook, rules),
+    lose: (percent) => {
+      // Where a packet enters r, and where r itself speaks: a "too big" error is made before the forward chain.
+      for (const hook of ['prerouting', 'output']) chain(r, hook, lossRules(percent))
+    },
+    paths: (plans) => {
+      const targets = plans.map(({ family }, n) => pathTarget(family, n))
+      const routes = plans.flatMap((plan, n) => routeOf(plan, targets[n]?.address ?? ''))
+      ip(`-n ${b} route replace local 198.18.0.0/16 dev lo`)
+      ip(`-n ${b} -6 route replace local 2001:db8:e::/64 dev lo`)
+      run('ip', ['-n', r, '-batch', '-'], routes.join('\n'))
+      forward(...plans.flatMap((plan, n) => dropOf(plan, targets[n]?.address ?? '')))
+      return targets
+    },
     clear: () => {
       for (const namespace of [a, r, b]) inNamespace(namespace, 'nft', 'flush', 'ruleset')
     },
@@ -80,6 +126,52 @@ export function makeChain(prefix: string): Chain {
       for (const name of [a, r, b]) ip(`netns del ${name}`)
     },
   }
+}
+
+/** healthy: whatever the MTU, all of it passes. signalled: r says so. black-hole: r drops without a word. */
+export interface PathPlan {
+  readonly family: Family
+  readonly kind: 'healthy' | 'signalled' | 'black-hole'
+  readonly mtu: number
+}
+
+/** Runs `work` on every item, at most `atOnce` at a time; results in the items' order. */
+export async function pooled<Item, Result>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item, index: number) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = []
+  const left = [...items.entries()]
+  const worker = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift())
+      results[next[0]] = await work(next[1], next[0])
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return results
+}
+
+function pathTarget(family: Family, n: number): Target {
+  const address = family === 4 ? `198.18.${n >> 8}.${n & 255}` : `2001:db8:e::${n.toString(16)}`
+  return { role: 'the target', name: `path ${n}`, address, family }
+}
+
+/** A locked route MTU is what Linux forwards by, as by the MTU of a link. */
+function routeOf({ family, kind, mtu }: PathPlan, address: string): string[] {
+  const limit = kind === 'signalled' ? ` mtu lock ${mtu}` : ''
+  return [`route replace ${address} via ${B[family]}${limit}`]
+}
+
+function dropOf({ family, kind, mtu }: PathPlan, address: string): string[] {
+  return kind === 'black-hole' ? [`${family === 4 ? 'ip' : 'ip6'} daddr ${address} meta length gt ${mtu} drop`] : []
+}
+
+function lossRules(percent: number): string[] {
+  const lost = `numgen random mod 100 < ${percent} drop`
+  return [
+    `icmp type { echo-request, echo-reply, destination-unreachable } ${lost}`,
+    `icmpv6 type { echo-request, echo-reply, packet-too-big } ${lost}`,
+  ]
 }
 
 /** Random numbers that a printed seed brings back (mulberry32). */

@@ -136,21 +136,19 @@ const answered = (run: Run): boolean => run.ledger.slowestMs() !== null
  * for a while (longer on slow paths). Answers that come later still reach the ledger.
  */
 async function ask(run: Run, sizes: readonly number[], paceMs: number, quietMs: number): Promise<void> {
-  let open = 0
+  const open = new Set<number>()
   for (const [index, size] of sizes.entries()) {
     if (index > 0 && paceMs > 0) await sleep(paceMs)
-    if (
-      await send(run, size, () => {
-        open -= 1
-      })
-    )
-      open += 1
+    open.add(index)
+    if (!(await send(run, size, () => open.delete(index)))) open.delete(index)
   }
   const lastSent = performance.now()
   for (;;) {
+    // The clock first: what came while this process was not running is read before it is given up.
+    const waitedMs = performance.now() - lastSent
     run.echoes.drain()
     const quiet = Math.max(quietMs, 2 * (run.ledger.slowestMs() ?? 0) + SLACK_MS)
-    if (open === 0 || boundaryNow(run).hi === null || performance.now() - lastSent > quiet) return
+    if (open.size === 0 || boundaryNow(run).hi === null || waitedMs > quiet) return
     await sleep(1)
   }
 }

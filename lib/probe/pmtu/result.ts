@@ -73,9 +73,9 @@ function stateOf(step: Step | null, error: EchoError | null, promised: number, t
   return step.boundary.lo >= whole ? 'ok' : 'lower-signalled'
 }
 
-/** The signal that named the measured MTU, else the lowest one named, else one that named none. */
+/** The signal that named the measured MTU, else the lowest one named, else one that named none; not what a reply disproved. */
 function bestSignal(facts: readonly SizeFacts[], lo: number): Signal | null {
-  const signals = facts.flatMap((fact) => fact.signals)
+  const signals = facts.filter((fact) => fact.replies === 0).flatMap((fact) => fact.signals)
   const named = signals.filter((signal) => signal.mtu !== null).sort((a, b) => (a.mtu ?? 0) - (b.mtu ?? 0))
   return signals.find((signal) => signal.mtu === lo) ?? named[0] ?? signals[0] ?? null
 }

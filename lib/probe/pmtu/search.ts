@@ -4,7 +4,7 @@
  * silence is asked again until loss explains it with a chance below MISTAKE.
  */
 import type { Family } from '../../types.ts'
-import { ascending, likelySizes, spread, USUAL_FLOOR } from './sizes.ts'
+import { ascending, likelySizes, plateauSizes, spread, USUAL_FLOOR } from './sizes.ts'
 
 /** A "too big" error that quoted one of our probes. `mtu` is null when it named none that can be true. */
 export interface Signal {
@@ -61,7 +61,7 @@ export function nextStep(facts: readonly SizeFacts[], question: Question): Step 
   const signalled = untestedSignal(facts, lo, hi)
   const copies = copiesFor(facts, lo)
   if (signalled !== null) return { kind: 'ask', sizes: ascending([signalled, Math.min(signalled + 1, hi)]), copies }
-  if (hi - lo > 1) return { kind: 'ask', sizes: roundSizes(question, lo, hi), copies }
+  if (hi - lo > 1) return { kind: 'ask', sizes: roundSizes(facts, question, lo, hi), copies }
   if (provenDead(factsOf(facts, hi))) return { kind: 'found', boundary: { lo, hi }, by: 'signal' }
   return confirmStep(facts, lo, hi)
 }
@@ -81,12 +81,18 @@ function untestedSignal(facts: readonly SizeFacts[], lo: number, hi: number): nu
   return open.length === 0 ? null : Math.max(...open)
 }
 
-function roundSizes(question: Question, lo: number, hi: number): number[] {
+function roundSizes(facts: readonly SizeFacts[], question: Question, lo: number, hi: number): number[] {
   const floor = USUAL_FLOOR[question.family]
   // Below the floor only when even the floor does not pass.
   const low = lo < floor && floor < hi ? floor - 1 : lo
   const likely = likelySizes(question.promised, low, hi, SIZES_A_ROUND / 2)
-  return ascending([...likely, ...spread(low, hi, SIZES_A_ROUND - likely.length)])
+  const plateaus = namelessSignal(facts, lo) ? plateauSizes(low, hi) : []
+  return ascending([...likely, ...plateaus, ...spread(low, hi, SIZES_A_ROUND - likely.length)])
+}
+
+/** Whether an error said "too big" without a size: its router is as old as the plateaus. */
+function namelessSignal(facts: readonly SizeFacts[], lo: number): boolean {
+  return facts.some((fact) => fact.size > lo && fact.signals.some((signal) => signal.mtu === null))
 }
 
 function confirmStep(facts: readonly SizeFacts[], lo: number, hi: number): Step {

@@ -15,6 +15,15 @@ const OVERHEADS = [4, 8, 20, 24, 28, 40, 50, 54, 57, 58, 60, 70, 77, 78, 80, 100
 /** Link and path MTUs that are common in the field. */
 const COMMON = [9000, 8951, 8896, 4096, 1500, 1492, 1460, 1450, 1440, 1420, 1400, 1380, 1280, 576]
 
+/** Link MTUs that routers had when they did not yet name one (RFC 1191, section 7.1). */
+const PLATEAUS = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68]
+
+/** Both sides of each plateau, strictly between `lo` and `hi`: one round settles a path whose MTU is a plateau. */
+export function plateauSizes(lo: number, hi: number): number[] {
+  const sizes = PLATEAUS.flatMap((plateau) => [plateau, plateau + 1])
+  return ascending(sizes.filter((size) => size > lo && size < hi))
+}
+
 /** Sizes strictly between `lo` and `hi` that a path is likely to have as its MTU, ascending, at most `count`. */
 export function likelySizes(promised: number, lo: number, hi: number, count: number): number[] {
   const sizes = [...OVERHEADS.map((overhead) => promised - overhead), ...COMMON]

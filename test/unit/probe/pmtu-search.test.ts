@@ -9,7 +9,7 @@ import {
   type Step,
   upperBound,
 } from '../../../lib/probe/pmtu/search.ts'
-import { likelySizes, spread } from '../../../lib/probe/pmtu/sizes.ts'
+import { likelySizes, plateauSizes, spread } from '../../../lib/probe/pmtu/sizes.ts'
 import { random } from '../../lab/icmp-bed.ts'
 
 /** A path as the search sees it: what becomes of one packet. */
@@ -116,6 +116,27 @@ describe('without loss', () => {
   })
 })
 
+describe('when the router names no size', () => {
+  const nameless = () => ({ from: '198.51.100.1', mtu: null })
+
+  test.for([32_000, 17_914, 8166, 4352, 2002, 1492, 1006])('a plateau of %i is found in two rounds', (mtu) => {
+    const { step, rounds } = search({ mtu, loss: 0, signal: nameless }, question(65_535), never)
+    expect(step).toEqual({ kind: 'found', boundary: { lo: mtu, hi: mtu + 1 }, by: 'signal' })
+    expect(rounds).toBe(2)
+  })
+
+  test('plateaus are asked only then, and stay inside the bracket', () => {
+    expect(plateauSizes(1280, 1500)).toEqual([1492, 1493])
+    expect(plateauSizes(1491, 1493)).toEqual([1492])
+    const silent: SizeFacts[] = [
+      { size: 36, sent: 1, replies: 1, signals: [], refused: false },
+      { size: 9000, sent: 2, replies: 0, signals: [], refused: false },
+    ]
+    const step = nextStep(silent, question(9000))
+    expect(step.kind === 'ask' && step.sizes).not.toContain(8167)
+  })
+})
+
 describe('with loss', () => {
   test.for([0.1, 0.19, 0.51])('of %f the number is never wrong, and seldom missing', (loss) => {
     let given = 0
@@ -132,6 +153,23 @@ describe('with loss', () => {
       { numRuns: runs, endOnFailure: true },
     )
     expect(given).toBeGreaterThan(runs * 0.9)
+  })
+
+  test('forged sizes beside honest replies never make a wrong number', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1280, max: 1499 }),
+        fc.integer({ min: 68, max: 1499 }),
+        fc.constantFrom(0, 0.1, 0.3),
+        fc.nat(),
+        (mtu, named, loss, seed) => {
+          const signal = (size: number) => ({ from: '198.51.100.66', mtu: named < size ? named : null })
+          const { step } = search({ mtu, loss, signal }, question(1500), chanceFrom(seed))
+          if (step.kind === 'found') expect(step.boundary).toEqual({ lo: mtu, hi: mtu + 1 })
+        },
+      ),
+      { numRuns: 400 },
+    )
   })
 
   test('a healthy path is ok however much is lost', () => {
