@@ -130,6 +130,34 @@ describe('quotes', () => {
     expect(parseQuote(quoted)).toMatchObject({ protocol: 58, echo: ECHO })
   })
 
+  test('any IPv4 options and any chain of IPv6 extension headers are stepped over', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const options = Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)])
+        const quoted = Buffer.concat([QUOTED_V4.subarray(0, 20), options, QUOTED_V4.subarray(20)])
+        quoted[0] = 0x45 + options.length / 4
+        expect(parseQuote(quoted)).toMatchObject({ destination: '203.0.113.2', packetBytes: 1500, echo: ECHO })
+      }),
+    )
+    // [type, length in its own unit]: 8 bytes beyond the first 8, for the authentication header 4 beyond the first 8.
+    const sized = fc.tuple(fc.constantFrom(0, 43, 60, 135, 139, 140), fc.nat(5))
+    const authentication = fc.tuple(fc.constant(51), fc.nat(6))
+    const firstFragment = fc.constant([44, 0] as [number, number])
+    fc.assert(
+      fc.property(fc.array(fc.oneof(sized, authentication, firstFragment), { maxLength: 6 }), (chain) => {
+        const types = [...chain.map(([type]) => type), 58]
+        const headers = chain.map(([type, length], at) => {
+          const header = Buffer.alloc(type === 51 ? 8 + 4 * length : 8 + 8 * length)
+          header[0] = types[at + 1] ?? 0
+          header[1] = length
+          return header.toString('hex')
+        })
+        const quoted = quotedV6((types[0] ?? 0).toString(16).padStart(2, '0'), ...headers, ECHO_V6)
+        expect(parseQuote(quoted)).toMatchObject({ destination: '2001:db8:b::2', protocol: 58, echo: ECHO })
+      }),
+    )
+  })
+
   test('a later fragment holds no echo header', () => {
     expect(parseQuote(quotedV6('2c', '3a00 0008 00000001', ECHO_V6))?.echo).toBeNull()
     const later = Buffer.from(QUOTED_V4)
