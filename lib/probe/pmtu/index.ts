@@ -28,6 +28,8 @@ const FEWEST_TRIES = 3
 const CONTROL_PATIENCE_MS = 1000
 /** Between two sends of a round; longer once loss was taken for a boundary (shallow queue, policing). */
 const PACE_MS = 1
+/** So few are sent at once: both sides of a signalled MTU, twice. */
+const BURST = 4
 const SLOWEST_PACE_MS = 16
 const CONFIRM_PACE_MS = 4
 const QUIET_MS = 60
@@ -84,8 +86,9 @@ async function measure(run: Run): Promise<Step | null> {
     if (step.kind === 'found' || step.kind === 'give-up') return step
     if (performance.now() > run.deadline) return { kind: 'give-up', boundary: boundaryNow(run) }
     if (step.kind === 'ask') {
-      const copies = Array.from({ length: step.copies }, () => step.sizes)
-      await ask(run, copies.flat(), run.paceMs, QUIET_MS)
+      const sizes = Array.from({ length: step.copies }, () => step.sizes).flat()
+      const unpaced = sizes.length <= BURST && run.paceMs === PACE_MS
+      await ask(run, sizes, unpaced ? 0 : run.paceMs, QUIET_MS)
     } else {
       await confirm(run, step)
     }
