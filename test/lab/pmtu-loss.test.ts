@@ -22,11 +22,11 @@ beforeAll(async () => {
 afterAll(() => chain?.remove())
 
 test.for([
-  [10, 95],
-  [30, 70],
-] as const)(
-  'with %i %% loss there and as much back, at least %i of 100 values are exact and none is wrong',
-  async ([loss, exactAtLeast]) => {
+  { loss: 10, exactAtLeast: 95 },
+  { loss: 30, exactAtLeast: 70 },
+])(
+  'with $loss % lost there and as much back, $exactAtLeast of 100 values are exact and none is wrong',
+  async ({ loss, exactAtLeast }) => {
     const plans = Array.from({ length: RUNS }, (_, run): PathPlan => {
       const kind = run % 4 < 2 ? 'signalled' : 'black-hole'
       return { family: run % 2 === 0 ? 4 : 6, kind, mtu: pick(1280, LINK_MTU - 1) }

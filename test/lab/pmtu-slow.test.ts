@@ -13,6 +13,8 @@ import { netnsPath } from '../bed/namespace.ts'
 import { type Chain, makeChain, makeChainOver, type PathPlan, random } from './icmp-bed.ts'
 
 const PROBER = fileURLToPath(new URL('pmtu-prober.ts', import.meta.url))
+/** Within 100 ms both run for 10, then stand still for 90: every round meets a standstill, at any point. */
+const CPU_PERCENT = 10
 const seed = Date.now() % 1_000_000
 const pick = random(seed)
 const STATES = { healthy: 'ok', signalled: 'lower-signalled', 'black-hole': 'black-hole' } as const
@@ -54,21 +56,21 @@ describe('a path of 200 ms and 1 % loss', () => {
   })
 })
 
-describe('a prober that gets a tenth of a CPU', () => {
+describe('a prober that shares a tenth of a CPU with a busy neighbour', () => {
   let chain: Chain
-  let prober: ChildProcess | undefined
+  let processes: ChildProcess[] = []
   let quota: CpuQuota | undefined
   beforeAll(() => {
     chain = makeChain(`ict${process.pid}`)
   })
   afterEach(async () => {
-    if (prober?.exitCode === null && prober.kill('SIGKILL')) await once(prober, 'exit')
+    for (const child of processes) if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit')
     await quota?.remove()
   })
   afterAll(() => chain?.remove())
 
   test('measures every kind of path exactly', async () => {
-    const plans = everyKind(2, 1500)
+    const plans = everyKind(1, 1500)
     const targets = chain.paths(plans)
     expectExact(await measureThrottled(targets), plans)
     expect(quota?.throttled()).toBeGreaterThan(10)
@@ -76,11 +78,15 @@ describe('a prober that gets a tenth of a CPU', () => {
 
   async function measureThrottled(targets: readonly Target[]): Promise<PathMtu[]> {
     const words = [chain.a, '1500', JSON.stringify(targets)]
-    prober = spawn(process.execPath, ['--import', 'tsx', PROBER, ...words], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const lines = createInterface({ input: prober.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+    const prober = spawn(process.execPath, ['--import', 'tsx', PROBER, ...words], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const neighbour = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' })
+    processes = [prober, neighbour]
+    const lines = createInterface({ input: prober.stdout })[Symbol.asyncIterator]()
     await lines.next()
-    quota = limitCpu(prober.pid ?? 0, 10)
-    prober.stdin?.write('go\n')
+    quota = limitCpu([prober.pid ?? 0, neighbour.pid ?? 0], CPU_PERCENT)
+    prober.stdin.write('go\n')
     return JSON.parse((await lines.next()).value) as PathMtu[]
   }
 })
