@@ -63,16 +63,23 @@ export function cable(one: WireEnd, other: WireEnd): void {
   ip(`-n ${one.namespace} link add ${one.device} mtu 1500 type veth ${peer}`)
 }
 
+/** A link that is up drops everything until the kernel has noticed its carrier, which takes a second on a busy machine. */
+function awaitCarrier({ namespace, device }: WireEnd): void {
+  const state = () => JSON.parse(ip(`-n ${namespace} -j link show ${device}`))[0].operstate
+  // A TUN device never says that it is up.
+  for (let tries = 0; tries < 100 && !['UP', 'UNKNOWN'].includes(state()); tries++) run('sleep', ['0.05'])
+}
+
 function wireUp({ a, r, b }: Names): Chain {
   cable({ namespace: r, device: 'rb' }, { namespace: b, device: 'eth0' })
-  for (const [namespace, device] of [
-    [a, 'eth0'],
-    [r, 'ra'],
-    [r, 'rb'],
-    [b, 'eth0'],
-  ]) {
-    ip(`-n ${namespace} link set ${device} up`)
-  }
+  const ends: readonly WireEnd[] = [
+    { namespace: a, device: 'eth0' },
+    { namespace: r, device: 'ra' },
+    { namespace: r, device: 'rb' },
+    { namespace: b, device: 'eth0' },
+  ]
+  for (const { namespace, device } of ends) ip(`-n ${namespace} link set ${device} up`)
+  for (const end of ends) awaitCarrier(end)
   const address = (namespace: string, device: string, v4: string, v6: string) => {
     ip(`-n ${namespace} addr add ${v4}/24 dev ${device}`)
     ip(`-n ${namespace} addr add ${v6}/64 dev ${device} nodad`)
