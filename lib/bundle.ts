@@ -10,9 +10,9 @@ import { rolldown } from 'rolldown'
 
 const LIB = fileURLToPath(new URL('.', import.meta.url))
 
-/** What is imported from outside lib/: by the checks, and by Vitest itself. */
+/** What is imported from outside lib/, by the checks and by Vitest itself, and what is a process of its own. */
 const entries = (): string[] => [
-  ...['check.ts', 'enter.ts', 'preflight.ts', 'setup.ts'].map((name) => join(LIB, name)),
+  ...['agent/main.ts', 'check.ts', 'enter.ts', 'preflight.ts', 'setup.ts'].map((name) => join(LIB, name)),
   ...readdirSync(join(LIB, 'question')).map((name) => join(LIB, 'question', name)),
 ]
 

@@ -35,7 +35,11 @@ export interface Row {
 }
 
 export const once: readonly Row[] = [{}]
-export { destinations as perDestination, families as perFamily } from './question/all.ts'
+export {
+  destinations as perDestination,
+  destinationsHere as perDestinationHere,
+  families as perFamily,
+} from './question/all.ts'
 
 const DESTINATION: Record<DestinationRow, string> = {
   named: 'the named destination pod',
@@ -55,7 +59,7 @@ export interface Ask<R extends Row> {
   /** Like `must`, but a failed outcome only warns (unless STRICT=1). */
   warn<T>(outcome: Outcome<T>, hint?: string): void
   /** `must` or `warn`, as the outcome's code says. */
-  judge<T>(outcome: Outcome<T>): void
+  judge<T>(outcome: Outcome<T>, hint?: string): void
   /** Names what was asked, for the report. */
   about(targets: readonly Target[]): void
 }
@@ -131,9 +135,9 @@ async function answer<R extends Row>(
       if (!outcome.ok) warnings.push({ code: outcome.code, seen: outcome.detail, hint })
       else if (outcome.detail) details.push(outcome.detail)
     },
-    judge(outcome) {
-      if (!outcome.ok && CODES[outcome.code]?.kind === 'warn') ask.warn(outcome)
-      else ask.must(outcome)
+    judge(outcome, hint) {
+      if (!outcome.ok && CODES[outcome.code]?.kind === 'warn') ask.warn(outcome, hint)
+      else ask.must(outcome, hint)
     },
     about: (list) => targets.push(...list),
   }

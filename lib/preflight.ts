@@ -8,6 +8,7 @@ export function obstaclesOf(plan: Plan, place: Place): Obstacle[] {
     ['node', plan.api.service],
     ['node', plan.api.endpoints],
     ['node', plan.api.ca],
+    ['node', plan.peerNode],
     ['pod', plan.source],
     ['pod', plan.source.state === 'known' ? plan.source.value.resolv : plan.source],
     ['pod', plan.dns],

@@ -14,8 +14,8 @@ import { gateOf } from './report/gate.ts'
 import { planLines } from './report/plan.ts'
 import { parseResolvConf } from './resolv.ts'
 import { type ParsedSettings, publicSettings, readSettings, type Settings } from './settings.ts'
-import { type LookupOptions, locateSource } from './source.ts'
-import type { Fact, Obstacle, Plan, ResolvConf, Source } from './types.ts'
+import { type LookupOptions, locateSource, namespaceOf } from './source.ts'
+import type { DestinationRow, Fact, Obstacle, Plan, PodTarget, ResolvConf, Source } from './types.ts'
 
 type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 
@@ -65,9 +65,13 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     nodeNetns: netns,
     nodeNetnsPath: settings.nodeNetns,
   }
-  const source = await readSource(settings, facts, lookup, podNamed)
+  const [source, destinations] = await Promise.all([
+    readSource(settings, facts, lookup, podNamed),
+    withNamespaces(facts, lookup),
+  ])
   return {
     ...about(settings),
+    peerNode: facts.peerNode,
     node: {
       name: facts.node.name,
       nameFrom: facts.node.nameFrom,
@@ -79,7 +83,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     },
     api: facts.api,
     source,
-    destinations: facts.destinations,
+    destinations,
     service: facts.service,
     dns: facts.dns,
     external: externalFacts(settings),
@@ -126,6 +130,19 @@ async function readSource(
       workload: object?.workload ? `${object.workload.kind}/${object.workload.name}` : null,
     },
   }
+}
+
+/** Destination pods on this node, with their own network namespaces: the way back is asked from there. */
+async function withNamespaces(
+  { destinations, node }: ClusterFacts,
+  lookup: LookupOptions,
+): Promise<Plan['destinations']> {
+  const located = async (fact: Fact<PodTarget>): Promise<Fact<PodTarget>> => {
+    if (fact.state !== 'known' || fact.value.node !== node.name || fact.value.hostNetwork) return fact
+    return { state: 'known', value: { ...fact.value, namespaceHere: await namespaceOf(fact.value, lookup) } }
+  }
+  const rows = Object.entries(destinations).map(async ([row, fact]) => [row, await located(fact)] as const)
+  return Object.fromEntries(await Promise.all(rows)) as Record<DestinationRow, Fact<PodTarget>>
 }
 
 function bothReasons(api: Unknown, runtime: Fact<unknown>): Fact<never> {
@@ -188,6 +205,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
       internalIPs: [],
       addressMatches: null,
     },
+    peerNode: why,
     api: { server: why, livez: why, readyz: why, service: why, endpoints: why, ca: why, cluster: why },
     source: why,
     destinations: { named: why, 'other-node': why, 'same-node': why },
@@ -201,9 +219,11 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
   }
 }
 
-function about(settings: Settings): Pick<Plan, 'runId' | 'probes' | 'strict' | 'settings' | 'unusable'> {
-  const { probes, strict } = settings
-  return { runId: randomUUID(), probes, strict, settings: publicSettings(settings), unusable: null }
+function about(
+  settings: Settings,
+): Pick<Plan, 'runId' | 'probes' | 'strict' | 'expectedMtu' | 'settings' | 'unusable'> {
+  const { probes, strict, expectedMtu } = settings
+  return { runId: randomUUID(), probes, strict, expectedMtu, settings: publicSettings(settings), unusable: null }
 }
 
 function lacks(capability: string, what: string): Obstacle {

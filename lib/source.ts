@@ -3,7 +3,7 @@ import type { PodObject } from './kube/index.ts'
 import { type LocatedPod, type LookupOptions, locatePod } from './runtime/index.ts'
 import { unknown } from './runtime/types.ts'
 import type { Settings } from './settings.ts'
-import type { Fact } from './types.ts'
+import type { Fact, PodTarget } from './types.ts'
 
 export type { LookupOptions } from './runtime/index.ts'
 
@@ -35,4 +35,15 @@ export async function locateSource(
   return byPrefix.state === 'known' || byPrefix.state !== 'unknown' || byPrefix.code !== 'POD_NOT_ON_NODE'
     ? byPrefix
     : exact
+}
+
+/** The network namespace of another pod on this node. */
+export async function namespaceOf(
+  pod: PodTarget,
+  options: LookupOptions,
+): Promise<NonNullable<PodTarget['namespaceHere']>> {
+  const { namespace, name, addresses } = pod
+  const found = await locatePod({ namespace, name, prefix: null, uid: null, addresses }, options)
+  if (found.state !== 'known') return found
+  return { state: 'known', value: { netnsPath: found.value.netnsPath, netns: found.value.netns } }
 }

@@ -93,7 +93,11 @@ export interface Plan {
   /** Probing parameters taken from the settings. */
   readonly probes: number
   readonly strict: boolean
+  /** The path MTU that pods must have between them, bytes; null: what they are promised. */
+  readonly expectedMtu: number | null
   readonly node: NodeFacts
+  /** Another node, to ask from this one. */
+  readonly peerNode: Fact<PeerNode>
   readonly api: ApiFacts
   readonly source: Fact<Source>
   /** The destination pod, by fixed row. Each pod has at most one address a family. */
@@ -132,6 +136,15 @@ export interface NodeFacts {
   readonly internalIPs: readonly string[]
   /** Whether a local address is the Node object's InternalIP; null when the Node object is unknown. */
   readonly addressMatches: boolean | null
+}
+
+/** A node that is asked by its own addresses. */
+export interface PeerNode {
+  readonly name: string
+  /** Its InternalIPs. */
+  readonly addresses: readonly string[]
+  /** InternalIPs of all nodes that were read: what is reached at one of them is inside the cluster. */
+  readonly known: readonly string[]
 }
 
 /** What the kubeconfig (or in-cluster account) says about the API server, without credentials. */
@@ -224,6 +237,8 @@ export interface PodTarget {
   readonly tcpPorts: readonly number[]
   readonly hostNetwork: boolean
   readonly why: string
+  /** The pod's own network namespace: of a pod on this node that does not use the host's. */
+  readonly namespaceHere?: Fact<{ readonly netnsPath: string; readonly netns: string }>
 }
 
 export interface ServicePort {

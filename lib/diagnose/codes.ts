@@ -34,6 +34,18 @@ const FAILURES = {
     'Small packets arrive, large ones vanish without an ICMP error: connections open and then hang (TLS, large answers).',
     "Set the pod network's MTU in the CNI configuration to the largest size that passed, and restart the pods; or let ICMP type 3 code 4 (IPv4) and ICMPv6 type 2 through every firewall between the nodes.",
   ),
+  PATH_MTU_FIRST_HOP: fail(
+    "The pod's interface promises more than its peer on the node takes: larger packets are dropped at the first step, without an ICMP error.",
+    'Give both ends of the veth pair the same MTU: the one that the path beyond carries. On the node: `ip link`; for all pods: the MTU in the CNI configuration, then restart the pods.',
+  ),
+  PATH_MTU_ERRORS_FILTERED: fail(
+    'Somebody says that packets are too big, but the ICMP error is dropped before it reaches the pod: to the pod it is a black hole.',
+    'Let ICMP type 3 code 4 (IPv4) and ICMPv6 type 2 pass in the firewall that is named: `nft list ruleset`, `iptables-save`.',
+  ),
+  PATH_MTU_BELOW_EXPECTED: fail(
+    'The path carries less than EXPECT_MTU asks for, or the pod is promised less.',
+    "Set the pod network's MTU in the CNI configuration, and see that the network between the nodes carries it with the tunnel's overhead.",
+  ),
   NO_READY_ENDPOINTS: fail(
     'The service exists, but no ready endpoint stands behind it: there is nobody who could answer.',
     '`kubectl get endpointslices -l kubernetes.io/service-name=<service>` and `kubectl describe service <service>`: compare the selector with the labels of the pods, then see why they are not Ready.',
@@ -124,6 +136,10 @@ const WARNINGS = {
   PATH_MTU_LOWER: warn(
     'The path carries less than was promised, and says so by ICMP: connections adapt, with a delay at the start.',
     "Nothing is broken. Inside the cluster, set the pod network's MTU to the size measured to save the detour.",
+  ),
+  PATH_MTU_OUTER_FRAGMENTS: warn(
+    'Full-size packets arrive, but the node cuts each of them in pieces to fit its tunnel: that costs throughput, and breaks where fragments are dropped.',
+    "Set the pod network's MTU to the MTU between the nodes less the tunnel's overhead (VXLAN 50 bytes over IPv4, 70 over IPv6), and restart the pods.",
   ),
   ICMP_FILTERED: warn(
     'Ping is lost but TCP is answered: something on the way filters ICMP. Path MTU discovery may suffer too.',

@@ -24,8 +24,10 @@ export interface ListOptions {
   readonly namespace: string | null
   readonly labelSelector?: string
   readonly fieldSelector?: string
-  /** At most this many pages of 500; default 4. */
+  /** At most this many pages; default 4. */
   readonly pages?: number
+  /** Objects a page; default 500. */
+  readonly pageSize?: number
 }
 
 export interface Listed<T> {
@@ -135,11 +137,12 @@ class Client implements Kube {
     return this.#parsed<T>(answer)
   }
 
-  async list<T>(resource: Resource, { namespace, pages = 4, ...selectors }: ListOptions): Promise<Fact<Listed<T>>> {
+  async list<T>(resource: Resource, options: ListOptions): Promise<Fact<Listed<T>>> {
+    const { namespace, pages = 4, pageSize = PAGE, ...selectors } = options
     const items: T[] = []
     let next: string | undefined
     for (let page = 0; page < pages; page++) {
-      const query = new URLSearchParams({ ...selectors, limit: String(PAGE), ...(next ? { continue: next } : {}) })
+      const query = new URLSearchParams({ ...selectors, limit: String(pageSize), ...(next ? { continue: next } : {}) })
       const action = { verb: 'list', resource, namespace }
       const answer = await this.#ask(`${pathOf(resource, namespace)}?${query}`, action)
       const list = this.#parsed<{ items?: T[]; metadata?: { continue?: string } }>(answer)

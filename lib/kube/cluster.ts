@@ -1,7 +1,7 @@
 /** What the API says about itself, about this node and about the cluster's DNS. */
 import type { V1ConfigMap, V1EndpointSlice, V1Namespace, V1Node, V1Service } from '@kubernetes/client-node'
 import { closest, type Settings } from '../settings.ts'
-import type { ApiFacts, Endpoint, Fact, HealthCheck, NodeFacts, Outcome } from '../types.ts'
+import type { ApiFacts, Endpoint, Fact, HealthCheck, NodeFacts, Outcome, PeerNode } from '../types.ts'
 import type { Kube, Listed } from './client.ts'
 import { absent, known, mapFact, unknown } from './fact.ts'
 import { endpointsOf, type NodeObject, nodeObject, RESOURCES, serviceBasics } from './objects.ts'
@@ -160,6 +160,31 @@ function nobody(host: string, all: readonly NodeObject[]): Fact<never> {
     `none of the cluster’s ${all.length} Nodes has an InternalIP of this machine, and none is called ${host}`,
     'Set NODE_NAME; in a pod, run with hostNetwork: true.',
   )
+}
+
+/** So many Nodes are looked at for a peer: an object holds its images' names and weighs kilobytes. */
+const MOST_PEERS = 50
+
+/**
+ * Another node: the Ready one that comes after this one by name (the first one after the last), so that each node of a small
+ * cluster is asked by one other. Absent: there is none.
+ */
+export async function readPeerNode(kube: Kube, finding: Promise<ThisNode>): Promise<Fact<PeerNode>> {
+  const [list, self] = await Promise.all([
+    kube.list<V1Node>(nodes, { namespace: null, pages: 1, pageSize: MOST_PEERS }),
+    finding,
+  ])
+  return list.state === 'known' ? choosePeer(list.value.items.map(nodeObject), self.name) : list
+}
+
+/** The choice among the Nodes that were read. Pure. */
+export function choosePeer(all: readonly NodeObject[], self: string): Fact<PeerNode> {
+  const others = all
+    .filter((node) => node.name !== self && node.ready && node.internalIPs.length > 0)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const peer = others.find(({ name }) => name > self) ?? others[0]
+  if (!peer) return absent('another Ready node', `none among ${all.length} Nodes`)
+  return known({ name: peer.name, addresses: peer.internalIPs, known: all.flatMap(({ internalIPs }) => internalIPs) })
 }
 
 /** The cluster's DNS as the API knows it; the domain is the pod's own business (its resolv.conf). */

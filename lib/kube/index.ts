@@ -3,9 +3,9 @@
  * Runs in the main process, in the node's namespace: credentials never leave it.
  */
 import type { Settings } from '../settings.ts'
-import type { ApiFacts, Fact, PodTarget } from '../types.ts'
+import type { ApiFacts, Fact, PeerNode, PodTarget } from '../types.ts'
 import { connectKube, type Kube, locateServer } from './client.ts'
-import { type DnsService, readApi, readDns, readNode, type ThisNode } from './cluster.ts'
+import { type DnsService, readApi, readDns, readNode, readPeerNode, type ThisNode } from './cluster.ts'
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
 import type { NodeObject, PodObject } from './objects.ts'
@@ -28,6 +28,7 @@ export interface Local {
 export interface ClusterFacts extends Targets {
   readonly api: ApiFacts
   readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
+  readonly peerNode: Fact<PeerNode>
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
   readonly dns: Fact<DnsService>
@@ -52,9 +53,10 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
   const source = finding.then((node) => findSource(kube, settings, node))
-  const [api, node, chosen, names, targets] = await Promise.all([
+  const [api, node, peerNode, chosen, names, targets] = await Promise.all([
     readApi(kube),
     finding,
+    readPeerNode(kube, finding),
     source,
     dns,
     readTargets(kube, settings, source, dns),
@@ -64,6 +66,7 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
     ...targets,
     api,
     node,
+    peerNode,
     source: mapFact(chosen, ({ pod }) => pod),
     dns: names,
     notes: [...notes, ...targets.notes],
@@ -102,6 +105,7 @@ function withoutCluster(
   return {
     api: { server, livez: why, readyz: why, service: why, endpoints: why, ca: authority(server, why), cluster: why },
     node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
+    peerNode: why,
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },

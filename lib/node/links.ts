@@ -21,6 +21,8 @@ export interface Link {
   readonly linkType: string
   /** Link layer address; null when the device has none. */
   readonly mac: string | null
+  /** What a tunnel's packets travel in; null for what is no tunnel, or does not say. */
+  readonly outer: { readonly family: Family; readonly device: string | null } | null
 }
 
 export interface LocalAddress {
@@ -80,8 +82,17 @@ export function parseLink(link: Json): readonly Link[] {
       flags: texts(link, 'flags'),
       linkType: text(link, 'link_type') ?? 'none',
       mac: text(link, 'address'),
+      outer: outerOf(object(object(link, 'linkinfo'), 'info_data')),
     },
   ]
+}
+
+/** vxlan, geneve, gre, ipip: `local` or `remote` (IPv6: with a 6 behind, in vxlan and geneve), and `link`, the lower device. */
+function outerOf(data: Json): Link['outer'] {
+  const ends = [text(data, 'local'), text(data, 'remote')].filter((end) => end !== null && end !== 'any')
+  const six = text(data, 'local6') ?? text(data, 'remote6') ?? ends.find((end) => end?.includes(':'))
+  if (six === undefined && ends.length === 0) return null
+  return { family: six === undefined ? 4 : 6, device: text(data, 'link') }
 }
 
 /** Reads one object of `ip -j address`. */

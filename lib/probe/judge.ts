@@ -67,19 +67,21 @@ export const isSilence = ({ code }: Answer): boolean => code !== null && SILENCE
 const SILENCE: ReadonlySet<Code> = new Set(['UNREACHABLE', 'DNS_NO_ANSWER', 'UDP_SILENT'])
 
 /**
- * One outcome for several: of those that failed the first that proves a fault, else the first that could not look. None
- * at all prove nothing. Details and evidence of all that share that fate are kept.
+ * One outcome for several: of those that failed the first that proves a fault, else the first that could not look, else the
+ * first that only warns. None at all prove nothing. Details and evidence of all that share that fate are kept.
  */
 export function allOf(outcomes: readonly Outcome<void>[]): Outcome<void> {
   const evidence = outcomes.flatMap((outcome) => outcome.evidence)
   if (outcomes.length === 0) return { ok: false, code: 'PROBE_INCONCLUSIVE', detail: 'nothing was asked', evidence }
   const bad = outcomes.filter((outcome) => !outcome.ok)
   const detail = (bad.length > 0 ? bad : outcomes).flatMap((outcome) => outcome.detail || []).join('; ')
-  const decisive = bad.find(({ code }) => proves(code)) ?? bad[0]
+  const [decisive] = bad.toSorted((a, b) => GRAVITY.indexOf(kindOf(a.code)) - GRAVITY.indexOf(kindOf(b.code)))
   return decisive ? { ...decisive, detail, evidence } : { ok: true, value: undefined, detail, evidence }
 }
 
-const proves = (code: Code): boolean => CODES[code]?.kind !== 'inconclusive'
+const GRAVITY = ['fail', 'inconclusive', 'warn'] as const
+const kindOf = (code: Code): (typeof GRAVITY)[number] => CODES[code]?.kind ?? 'fail'
+const proves = (code: Code): boolean => kindOf(code) !== 'inconclusive'
 
 /**
  * Codes that say of one attempt among good ones: the backend that it met is dead. A wrong answer is worse than

@@ -7,4 +7,4 @@ import './mtu.ts'
 import './pod.ts'
 import './service.ts'
 
-export { destinations, families } from './question.ts'
+export { destinations, destinationsHere, families } from './question.ts'

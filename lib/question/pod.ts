@@ -53,6 +53,12 @@ const destinationConnections = question('pod', destinations, async (plan, row): 
   return connect((tcpPorts.length > 0 ? tcpPorts : [DISCARD_PORT]).map((port) => ({ ...base, port })))
 })
 
+/** A port of the destination pod of a row that took a connection; null: there is none. */
+export async function openTcpPort(plan: Plan, row: Asking): Promise<Target | null> {
+  const connections = await destinationConnections(plan, 'pod', row)
+  return connections.find(({ state }) => state === 'connected')?.target ?? null
+}
+
 /** What an address said by other means than ping: it answered, or refused as a closed port does, or nothing. */
 export type SignOfLife = 'answered' | 'refused' | null
 
@@ -154,6 +160,7 @@ export function sourceHas(plan: Plan, { family }: Asking): void {
   needed(addressOf(own, family), `an ${familyName(family)} address of the source pod`, `it has ${own.join(', ')}`)
 }
 
-function podOf(plan: Plan, { destination = 'named' }: Asking): PodTarget {
+/** The destination pod of a row. */
+export function podOf(plan: Plan, { destination = 'named' }: Asking): PodTarget {
   return given(plan.destinations[destination])
 }

@@ -30,6 +30,9 @@ export const destinations: readonly Asking[] = (['named', 'other-node', 'same-no
   families.map(({ family }) => ({ family, destination })),
 )
 
+/** Destination pods that may be on this node. */
+export const destinationsHere = destinations.filter(({ destination }) => destination !== 'other-node')
+
 /**
  * Makes a question. `ask` throws NotApplicable or Inconclusive where the plan does not allow it to be asked, and is called
  * at most once for each row. `place`: who asks it; 'never ahead' questions wait for their turn (they need a quiet path).

@@ -10,10 +10,11 @@ const ROWS: Record<DestinationRow, string> = {
 
 /** The plan, one fact a line; nothing was sent to a pod to make it. */
 export function planLines(plan: Plan): string {
-  const { node, api, source, destinations, service, dns, external, notes, obstacles, unusable, settings } =
+  const { node, peerNode, api, source, destinations, service, dns, external, notes, obstacles, unusable, settings } =
     presentable(plan)
   const rows: [string, string][] = [
     ['node', `${node.name} (${NAME_FROM[node.nameFrom]}), network namespace ${node.netns}`],
+    ['another node', tell(peerNode, ({ name, addresses }) => `${name} at ${addresses.join(', ')}`)],
     ['API server', tell(api.server, ({ url, from }) => `${url} (${from})`)],
     ['source pod', tell(source, tellSource)],
     ...Object.entries(ROWS).map(([row, label]): [string, string] => [

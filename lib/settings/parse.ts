@@ -38,6 +38,8 @@ export interface Settings {
   readonly reportsDir: string
   readonly strict: boolean
   readonly probes: number
+  /** Bytes. */
+  readonly expectedMtu: number | null
   /** What Kubernetes and the system set, not the user: where the in-cluster API is, and the home directory. */
   readonly surroundings: {
     readonly home: string | null
@@ -100,6 +102,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     reportsDir: read('REPORTS_DIR', text, 'reports'),
     strict: read('STRICT', boolean, false),
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
+    expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     surroundings: {
       home: raw('HOME'),
       inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },

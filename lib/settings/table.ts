@@ -105,6 +105,13 @@ export const SETTINGS = [
     example: '5',
   },
   {
+    name: 'EXPECT_MTU',
+    meaning:
+      'The path MTU in bytes that pods must have between them, 576 to 65535: a path that carries less, or a pod that is promised less, fails.',
+    default: 'none: the path must carry what the pod is promised',
+    example: '8951',
+  },
+  {
     name: 'STRICT',
     meaning: 'Whether a warning fails the run: 1 or 0.',
     default: '0',

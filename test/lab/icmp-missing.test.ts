@@ -20,11 +20,11 @@ afterAll(() => {
 
 const script = `
 import { echo, judgeEcho } from './lib/probe/icmp.ts'
-import { judgePathMtu, pathMtu } from './lib/probe/pmtu/index.ts'
+import { judgePathMtu, pathMtu, plainContext } from './lib/probe/pmtu/index.ts'
 const target = { role: 'the target', name: 'self', address: '127.0.0.1', family: 4 } as const
 const [ping] = await echo([target], { probes: 2 })
 const path = await pathMtu(target, { promised: 1500, linkMtu: 1500 })
-console.log(JSON.stringify({ ping, state: ping && judgeEcho(ping).state, path, outcome: judgePathMtu(path, { insideCluster: true }) }))
+console.log(JSON.stringify({ ping, state: ping && judgeEcho(ping).state, path, outcome: judgePathMtu(path, plainContext({ mtu: 1500, device: 'eth0', linkMtu: 1500, routeMtu: null, learnedMtu: null }, true)).path }))
 `
 
 interface Answer {

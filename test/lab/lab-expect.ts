@@ -4,10 +4,20 @@ import type { Families } from '../bed/addresses.ts'
 import { type ProductRun, troubles, withVerdict } from './lab-product.ts'
 
 /** Rows that need DST_POD, and questions that a cluster with single-stack service "kubernetes" does not have. */
-const NAMED = ['pod/destination-ping named', 'pod/destination-tcp named', 'pod/mtu-destination named']
-const API = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints']
+const NAMED = ['destination-ping', 'destination-tcp', 'mtu-destination', 'mtu-back'].map(
+  (check) => `pod/${check} named`,
+)
+const API = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
 const OF_FAMILY = [
-  ...['host/gateway', 'pod/gateway', 'pod/external-ping', 'pod/mtu-external', 'pod/service-cluster-ip'],
+  ...[
+    'host/gateway',
+    'host/mtu-node',
+    'pod/mtu-back same-node',
+    'pod/gateway',
+    'pod/external-ping',
+    'pod/mtu-external',
+    'pod/service-cluster-ip',
+  ],
   ...['pod/dns-kubernetes', 'pod/dns-replicas', 'pod/dns-service', 'pod/endpoints-ping', 'pod/endpoints-port'],
   ...['destination-ping', 'destination-tcp', 'mtu-destination'].flatMap((check) => [
     `pod/${check} other-node`,

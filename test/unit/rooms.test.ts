@@ -10,7 +10,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checks: ['check', 'preflight', 'question'],
   check: ['diagnose', 'fact', 'failure', 'netns', 'question'],
-  question: ['fact', 'failure', 'node', 'packet', 'probe'],
+  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe'],
+  agent: ['netns', 'node', 'probe'],
   probe: ['diagnose', 'node', 'packet', 'socket'],
   socket: ['netns', 'packet'],
   node: [],
@@ -46,7 +47,7 @@ const ONLY_IN: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['Vitest runs tests', /from 'vitest'/, ['check', 'enter']],
   ['Vitest is steered', /from 'vitest\/node'/, ['pool', 'report', 'setup']],
   ['the library is bundled', /['"]rolldown['"]/, ['bundle']],
-  ['child processes are started', /['"]node:child_process['"]/, ['kube', 'node']],
+  ['child processes are started', /['"]node:child_process['"]/, ['agent', 'kube', 'node']],
   ['nothing is fetched by a name', /\bfetch\(/, []],
 ]
 

@@ -1,71 +1,156 @@
-/** From a measured path MTU to the answer of a check. Pure. */
-import type { Evidence, Hop, Outcome } from '../../types.ts'
+/** From a measured path MTU, and what is known around it, to the answer of a check. Pure. */
+import type { Outcome } from '../../types.ts'
+import type { PathContext } from './context.ts'
+import { evidenceOf, learnedByTcp, VLAN_ROOM } from './evidence.ts'
+import { alignFirstHop, letErrorsThrough, setPodMtu } from './remedy.ts'
 import type { PathMtu } from './result.ts'
+import type { SegmentResult } from './tcp.ts'
 
-/** Inside the cluster every hop is configured by the same hands: a lower MTU is a mistake there, outside it is normal. */
-export interface PathMtuExpectation {
-  readonly insideCluster: boolean
+export interface Judged {
+  readonly path: Outcome<PathMtu>
+  /** What to do, concretely; absent when the code's own text is all there is. */
+  readonly hint?: string
 }
 
 /**
- * Fails with PATH_MTU_BLACK_HOLE (a failure), PATH_MTU_LOWER (inside the cluster only; a warning: hosts adapt), UNREACHABLE
- * (a router or this namespace's routes say that there is no way), PROBE_INCONCLUSIVE (no echo answered, a filter, too
- * much loss), or the code of what was missing here (PERMISSION_MISSING, NATIVE_MODULE_MISSING, FAMILY_UNSUPPORTED,
- * SOCKET_FAILED: inconclusive).
+ * Fails with PATH_MTU_BLACK_HOLE, PATH_MTU_FIRST_HOP, PATH_MTU_ERRORS_FILTERED or PATH_MTU_BELOW_EXPECTED; PATH_MTU_LOWER (inside
+ * the cluster only) and PATH_MTU_OUTER_FRAGMENTS (warnings); UNREACHABLE (a router or this namespace's routes say that there is no
+ * way); PROBE_INCONCLUSIVE (no echo answered, a filter, too much loss); or the code of what was missing here
+ * (PERMISSION_MISSING, NATIVE_MODULE_MISSING, FAMILY_UNSUPPORTED, SOCKET_FAILED: inconclusive).
  */
-export function judgePathMtu(path: PathMtu, expectation: PathMtuExpectation): Outcome<PathMtu> {
-  const evidence = evidenceOf(path)
-  const failure = failureOf(path, expectation)
-  return failure === null ? { ok: true, value: path, evidence } : { ok: false, ...failure, evidence }
+export function judgePathMtu(path: PathMtu, context: PathContext): Judged {
+  const evidence = evidenceOf(path, context)
+  const failure = failureOf(path, context)
+  if (failure === null) return { path: { ok: true, value: path, detail: describe(path, context), evidence } }
+  const { hint, ...outcome } = failure
+  return { path: { ok: false, ...outcome, evidence }, ...(hint ? { hint } : {}) }
 }
 
 interface Failure {
   readonly code: string
   readonly detail: string
+  readonly hint?: string
 }
 
-function failureOf(path: PathMtu, { insideCluster }: PathMtuExpectation): Failure | null {
-  const who = path.target.role
+function failureOf(path: PathMtu, context: PathContext): Failure | null {
   switch (path.state) {
-    case 'ok':
-      return null
-    case 'lower-signalled':
-      if (!insideCluster) return null
-      return {
-        code: 'PATH_MTU_LOWER',
-        detail: `packets of up to ${path.mtu} bytes reach ${who} although ${path.promised} are promised; ${signalText(path)}`,
-      }
     case 'black-hole':
-      return {
-        code: 'PATH_MTU_BLACK_HOLE',
-        detail: `packets of ${path.smallestLost} bytes and more to ${who} vanish without an ICMP error while ${path.largestPass} bytes pass; ${path.promised} are promised`,
-      }
+      return blackHole(path, context)
+    case 'ok':
+    case 'lower-signalled':
+      return belowExpected(path, context) ?? (path.state === 'ok' ? fragments(path, context) : lower(path, context))
     case 'unanswered':
-      return unansweredFailure(path)
+      return unanswered(path, context)
     case 'inconclusive':
-      return {
-        code: 'PROBE_INCONCLUSIVE',
-        detail: `the path MTU to ${who} lies between ${path.largestPass} and ${path.promised} bytes, but ${percent(path.loss)} loss does not allow an exact value`,
-      }
+      return inconclusive(
+        `the path MTU to ${path.target.role} lies between ${path.largestPass} and ${path.promised} bytes, but ${percent(path.loss)} loss does not allow an exact value`,
+      )
     case 'error':
       return errorFailure(path)
   }
 }
 
-function unansweredFailure(path: PathMtu): Failure {
+const inconclusive = (detail: string): Failure => ({ code: 'PROBE_INCONCLUSIVE', detail })
+
+function blackHole(path: PathMtu, context: PathContext): Failure {
+  const { largestPass: passes, smallestLost: lost, promised, target } = path
+  const { firstHop, promise, filtered, tunnel, nodeLinks } = context
+  const works = passes ?? 0
+  const seen = `packets of ${lost} bytes and more to ${target.role} vanish without an ICMP error while ${passes} bytes pass; ${promised} are promised`
+  const tcp = tcpRemark(context.segment)
+  if (firstHop && works >= firstHop.mtu && works <= firstHop.mtu + VLAN_ROOM) {
+    return {
+      code: 'PATH_MTU_FIRST_HOP',
+      detail: `${seen}: ${promise.device} has MTU ${promise.linkMtu}, its peer ${firstHop.device} on the node ${firstHop.mtu}${tcp}`,
+      hint: alignFirstHop(promise.device, promised, firstHop, nodeLinks),
+    }
+  }
+  if (filtered) {
+    const who = filtered.saidByNode ? 'the node says "too big"' : 'somebody beyond the node says "too big"'
+    const where =
+      filtered.where === 'pod' ? 'a rule in the pod drops it' : 'the node drops it before it reaches the pod'
+    const wanted = context.insideCluster ? ` ${setPodMtu(works, promised, tunnel, nodeLinks)}` : ''
+    return {
+      code: 'PATH_MTU_ERRORS_FILTERED',
+      detail: `packets of ${lost} bytes and more to ${target.role} do not arrive, ${passes} bytes do: ${who}, but ${where}${tcp}`,
+      hint: `${letErrorsThrough(target.family, filtered.where)}${wanted}`,
+    }
+  }
+  const outside = `Let the path carry ${promised} bytes, or its routers say so: ${letErrorsThrough(target.family, 'path')} Until then \`ip route change default ... mtu ${works}\`, or clamp TCP's MSS on the node.`
+  return {
+    code: 'PATH_MTU_BLACK_HOLE',
+    detail: `${seen}${tcp}`,
+    hint: context.insideCluster ? setPodMtu(works, promised, tunnel, nodeLinks) : outside,
+  }
+}
+
+/** TCP beside an ICMP black hole: said, and never a reason to overrule it. */
+function tcpRemark(segment: SegmentResult | null): string {
+  if (segment === null) return ''
+  const { state, packetBytes, retransmissions } = segment
+  if (state === 'stalled')
+    return `; TCP confirms it: a segment in a packet of ${packetBytes} bytes is never acknowledged (sent again ${retransmissions} times)`
+  if (state === 'adapted') return `; TCP adapts: it went down to packets of ${packetBytes} bytes`
+  if (state === 'carried') return `; yet a TCP segment in a packet of ${packetBytes} bytes was acknowledged`
+  return ''
+}
+
+function belowExpected(path: PathMtu, { expected, promise, tunnel, nodeLinks }: PathContext): Failure | null {
+  if (expected === null || path.mtu === null || path.mtu >= expected) return null
+  const why =
+    path.promised < expected
+      ? `only ${path.promised} are promised (${promise.routeMtu === path.promised ? 'by the route' : `MTU of ${promise.device}`})`
+      : signalText(path)
+  return {
+    code: 'PATH_MTU_BELOW_EXPECTED',
+    detail: `packets of up to ${path.mtu} bytes reach ${path.target.role}, EXPECT_MTU is ${expected}: ${why}`,
+    hint: `Set the pod network's MTU to ${expected} where the network between the nodes carries ${expected + (tunnel?.overhead ?? 0)} bytes. ${setPodMtu(expected, expected, null, nodeLinks)} If ${path.mtu} is meant, set EXPECT_MTU=${path.mtu}.`,
+  }
+}
+
+function fragments(path: PathMtu, { outerFragments, tunnel, nodeLinks }: PathContext): Failure | null {
+  if (!outerFragments) return null
+  const room = tunnel?.underlay && tunnel.overhead !== null ? tunnel.underlay.mtu - tunnel.overhead : null
+  return {
+    code: 'PATH_MTU_OUTER_FRAGMENTS',
+    detail: `packets of ${path.mtu} bytes reach ${path.target.role} only because the node cuts each one in pieces${tunnel ? ` in the tunnel ${tunnel.device}` : ''}`,
+    ...(room === null ? {} : { hint: setPodMtu(room, path.promised, tunnel, nodeLinks) }),
+  }
+}
+
+function lower(path: PathMtu, { insideCluster, tunnel, nodeLinks }: PathContext): Failure | null {
+  if (!insideCluster) return null
+  return {
+    code: 'PATH_MTU_LOWER',
+    detail: `packets of up to ${path.mtu} bytes reach ${path.target.role} although ${path.promised} are promised; ${signalText(path)}`,
+    hint: `Connections adapt, each with a delay. ${setPodMtu(path.mtu ?? 0, path.promised, tunnel, nodeLinks)}`,
+  }
+}
+
+function unanswered(path: PathMtu, context: PathContext): Failure | null {
   const who = path.target.role
   const { error } = path
-  if (error === null) {
-    return { code: 'PROBE_INCONCLUSIVE', detail: `${who} answers no echo, so its path MTU cannot be measured by ICMP` }
-  }
   // "Prohibited" and "port unreachable" to an echo are a firewall's words: others may get through.
-  const filtered = error.kind === 'prohibited' || error.text.startsWith('port unreachable')
-  return filtered
-    ? {
-        code: 'PROBE_INCONCLUSIVE',
-        detail: `echoes to ${who} are refused, so its path MTU cannot be measured: ${error.text}`,
-      }
-    : { code: 'UNREACHABLE', detail: `${who} cannot be reached: ${error.text}` }
+  const filtered = error === null || error.kind === 'prohibited' || error.text.startsWith('port unreachable')
+  if (!filtered) return { code: 'UNREACHABLE', detail: `${who} cannot be reached: ${error.text}` }
+  const ping = error === null ? `${who} answers no echo` : `echoes to ${who} are refused (${error.text})`
+  const { segment, promise } = context
+  const learned = learnedByTcp(segment, promise)
+  if (learned !== null && context.insideCluster) {
+    return {
+      code: 'PATH_MTU_LOWER',
+      detail: `${ping}; TCP had to go down to packets of ${learned} bytes although ${promise.mtu} are promised`,
+      hint: `Connections adapt, each with a delay. ${setPodMtu(learned, promise.mtu, context.tunnel, context.nodeLinks)}`,
+    }
+  }
+  if (segment?.state === 'carried' || segment?.state === 'adapted') return null
+  if (segment?.state === 'stalled') {
+    return {
+      code: 'PATH_MTU_BLACK_HOLE',
+      detail: `${ping}; TCP connects, but a segment in a packet of ${segment.packetBytes} bytes is never acknowledged (sent again ${segment.retransmissions} times)`,
+    }
+  }
+  return inconclusive(`${ping}, and no TCP port took a full segment, so its path MTU cannot be measured`)
 }
 
 const OWN_CODES: ReadonlySet<string> = new Set([
@@ -89,43 +174,15 @@ function signalText(path: PathMtu): string {
   return `${path.signalledBy} signals ${path.signalledMtu}`
 }
 
-function evidenceOf(path: PathMtu): readonly Evidence[] {
-  const scalar = (name: string, value: number | null, unit: string): Evidence[] =>
-    value === null ? [] : [{ kind: 'scalar', name, value, unit }]
-  return [
-    ...scalar('promised MTU', path.promised, 'bytes'),
-    ...scalar('path MTU', path.mtu, 'bytes'),
-    ...scalar('largest size that passed', path.largestPass, 'bytes'),
-    ...scalar('smallest size that did not pass', path.smallestLost, 'bytes'),
-    ...scalar('loss', path.largestPass === null ? null : Math.round(path.loss * 1000) / 10, '%'),
-    ...scalar('probes sent', path.probesSent, 'packets'),
-    ...(path.error === null ? [] : [{ kind: 'scalar' as const, name: 'ICMP error', value: path.error.text }]),
-    { kind: 'path', name: 'path', hops: hopsOf(path) },
-  ]
-}
-
-function hopsOf(path: PathMtu): readonly Hop[] {
-  const signalling: Hop[] =
-    path.signalledBy === null
-      ? []
-      : [
-          {
-            name: 'signals a lower MTU',
-            address: path.signalledBy,
-            ...(path.signalledMtu === null ? { note: 'names no size' } : { mtu: path.signalledMtu }),
-          },
-        ]
-  const vanish = path.state === 'black-hole' ? { note: `${path.smallestLost} bytes and more vanish on the way` } : {}
-  return [
-    { name: 'source', mtu: path.promised, note: 'promised' },
-    ...signalling,
-    {
-      name: path.target.name,
-      address: path.target.address,
-      ...(path.mtu === null ? {} : { mtu: path.mtu }),
-      ...vanish,
-    },
-  ]
+function describe(path: PathMtu, { segment, promise }: PathContext): string {
+  if (path.state === 'unanswered') {
+    const why = learnedByTcp(segment, promise) === null ? '' : ', to which TCP had to go down'
+    return `no echo is answered; a TCP segment in a packet of ${segment?.packetBytes} bytes is acknowledged${why}`
+  }
+  const by = path.signalledBy ?? 'the kernel'
+  return path.state === 'lower-signalled'
+    ? `${path.mtu} bytes of ${path.promised} promised, signalled by ${by}`
+    : `${path.mtu} bytes, as promised`
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`

@@ -5,10 +5,10 @@ import { apiEndpoints, apiOnClusterIP, kubeconfigServer } from '../../../lib/que
 import { dnsKubernetes, dnsReplicas, dnsService } from '../../../lib/question/dns.ts'
 import { externalPing } from '../../../lib/question/external.ts'
 import { defaultGateway } from '../../../lib/question/gateway.ts'
-import { mtuToDestination, mtuToExternal } from '../../../lib/question/mtu.ts'
+import { mtuFromDestination, mtuToApi, mtuToDestination, mtuToExternal, mtuToNode } from '../../../lib/question/mtu.ts'
 import { destinationPing, destinationTcp, sourceHas } from '../../../lib/question/pod.ts'
 import { endpointPings, endpointPorts, servicePorts } from '../../../lib/question/service.ts'
-import type { ApiServer, Fact, Plan, ServiceFacts, Source } from '../../../lib/types.ts'
+import type { ApiServer, Fact, Plan, PodTarget, ServiceFacts, Source } from '../../../lib/types.ts'
 import { absent, endpoint, known, plan, service, source, unknown } from './sample-plan.ts'
 
 const v4 = { family: 4 } as const
@@ -46,6 +46,9 @@ describe('facts that are unknown or absent', () => {
       ['destinations', {}, (p) => destinationPing(p, 'pod', pod)],
       ['destinations', {}, (p) => destinationTcp(p, 'pod', pod)],
       ['destinations', {}, (p) => mtuToDestination(p, 'pod', pod)],
+      ['destinations', {}, (p) => mtuFromDestination(p, 'pod', pod)],
+      ['peerNode', {}, (p) => mtuToNode(p, 'node', v4)],
+      ['api.endpoints', {}, (p) => mtuToApi(p, 'pod', v4)],
       ['api.service', {}, (p) => apiOnClusterIP(p, 'pod', v4)],
       ['api.endpoints', {}, (p) => apiEndpoints(p, 'node', v4)],
       ['api.server', {}, (p) => kubeconfigServer(p)],
@@ -147,6 +150,51 @@ describe('a plan that proves a fault by itself', () => {
     for (const ask of [servicePorts, endpointPings, endpointPorts]) {
       expect(await ending(ask(p, 'pod', v4))).toMatch(/^inconclusive API_FORBIDDEN/)
     }
+  })
+})
+
+describe('paths whose MTU can be measured', () => {
+  const here = { family: 4, destination: 'same-node' } as const
+  const withPod = (changes: Partial<PodTarget>) => {
+    const base = plan()
+    const pod: PodTarget = {
+      namespace: 'default',
+      name: 'web',
+      node: 'n2',
+      addresses: ['198.18.2.9'],
+      tcpPorts: [],
+      hostNetwork: false,
+      why: 'named',
+      ...changes,
+    }
+    return { ...base, destinations: { ...base.destinations, 'same-node': known(pod) } }
+  }
+
+  it('the way back needs a pod on this node', async () => {
+    expect(await ending(mtuFromDestination(withPod({}), 'pod', here))).toBe(
+      'n/a: needs a destination pod of its own network on this node, web is on n2',
+    )
+  })
+
+  it('and that its namespace is found', async () => {
+    const namespaceHere = unknown('POD_NOT_ON_NODE')
+    expect(await ending(mtuFromDestination(withPod({ node: 'n1', namespaceHere }), 'pod', here))).toMatch(
+      /^inconclusive POD_NOT_ON_NODE/,
+    )
+  })
+
+  it('another node of one family only', async () => {
+    expect(await ending(mtuToNode(plan(), 'node', v6))).toBe(
+      'n/a: needs an IPv6 address of this node, it has 198.51.100.1',
+    )
+    const node = { ...plan().node, internalIPs: ['198.51.100.1', '2001:db8:51::1'] }
+    expect(await ending(mtuToNode(plan({ node }), 'node', v6))).toBe(
+      'n/a: needs an IPv6 address of another node, n2 has 198.51.100.2',
+    )
+  })
+
+  it('an API server of one family only', async () => {
+    expect(await ending(mtuToApi(plan(), 'pod', v6))).toMatch(/^n\/a: needs IPv6 endpoints of the API server/)
   })
 })
 

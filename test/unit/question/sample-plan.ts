@@ -81,6 +81,8 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     runId: `run-${runs++}`,
     probes: 3,
     strict: false,
+    expectedMtu: null,
+    peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: ['198.51.100.1', '198.51.100.2'] }),
     node: {
       name: 'n1',
       nameFrom: 'setting',

@@ -16,6 +16,8 @@ const plan: Plan = {
   runId: 'r',
   probes: 5,
   strict: false,
+  expectedMtu: null,
+  peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: [] }),
   node: {
     name: 'n1',
     nameFrom: 'setting',
@@ -90,6 +92,7 @@ test('the dry run tells what is known with its reason, what is unknown with the 
   for (const line of [
     'Plan (dry run: nothing is sent to a pod)',
     '  node                    n1 (NODE_NAME), network namespace 4026531840',
+    '  another node            n2 at 198.51.100.2',
     '  API server              unknown (API_UNAVAILABLE): the API did not answer. Look at it.',
     '  source pod              shop/bbox at 198.51.100.5, 2001:db8::5, network namespace 4026532001 (cgroup scan)',
     '  destination pod, named  not applicable: needs DST_POD, not set',

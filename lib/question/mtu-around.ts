@@ -1,0 +1,98 @@
+/** What is known around a path MTU: the node's side of the path, counters that follow the probes, and what TCP meets. */
+import { agentIn } from '../agent/client.ts'
+import { given } from '../fact.ts'
+import { type Counters, readCounters } from '../node/counters.ts'
+import { type Link, readLinks } from '../node/links.ts'
+import { type PromisedMtu, routeTo } from '../node/routes.ts'
+import {
+  dropped,
+  type FilteredErrors,
+  followsEach,
+  followsMost,
+  fragmented,
+  type Movement,
+  type PathContext,
+  passedOn,
+  refusedAsTooBig,
+  tunnelOf,
+  watchWindows,
+} from '../probe/pmtu/index.ts'
+import type { Family, Outcome, Place, Plan, Target } from '../types.ts'
+import { watchingAlone } from './quiet.ts'
+
+/** The node's side of a path: its links and the device of its own route to the target. */
+export interface NodeSide {
+  readonly links: readonly Link[]
+  /** null: the node has no route either. */
+  readonly device: string | null
+}
+
+/** Whether the asking process lives in the node's own network namespace. */
+const isNode = (plan: Plan, place: Place): boolean => place === 'node' || given(plan.source).hostNetwork
+
+/** Vitest's main process lives in the node's namespace; this worker is its child. */
+const nodeProcess = (): number => process.ppid
+
+/** Counters of the node's namespace; null when they cannot be read. */
+export const readNodeCounters = (): Counters | null => readCounters(nodeProcess())
+const readOwnCounters = (): Counters | null => readCounters('thread-self')
+
+/** What the node knows about the way to `address`; null when it cannot be asked: then the finding is only less concrete. */
+export async function nodeSide(plan: Plan, place: Place, address: string): Promise<NodeSide | null> {
+  const node = agentIn(plan.node.netnsPath ?? `/proc/${nodeProcess()}/ns/net`)
+  const [links, route] = isNode(plan, place)
+    ? await Promise.all([readLinks(), routeTo(address)])
+    : await Promise.all([orNull(node.ask('readLinks')), orNull(node.ask('routeTo', address))])
+  if (!links?.ok) return null
+  return { links: links.value, device: route?.ok ? route.value.device : null }
+}
+
+const orNull = <T>(asked: Promise<Outcome<T>>): Promise<Outcome<T> | null> => asked.catch(() => null)
+
+/** The node's end of the link that the pod's packets leave by. */
+export async function firstHop(
+  plan: Plan,
+  place: Place,
+  { device }: PromisedMtu,
+  side: NodeSide,
+): Promise<PathContext['firstHop']> {
+  if (isNode(plan, place)) return null
+  const own = await readLinks()
+  const link = own.ok ? own.value.find(({ name }) => name === device) : undefined
+  const peer = side.links.find(({ index, kind }) => index === link?.peerIndex && kind === 'veth')
+  return link?.kind === 'veth' && peer ? { device: peer.name, mtu: peer.mtu } : null
+}
+
+/** The tunnel that the node sends the packets into. */
+export const tunnelFrom = (side: NodeSide): PathContext['tunnel'] =>
+  side.device === null ? null : tunnelOf(side.device, side.links)
+
+/** Whether each packet of that size is cut in pieces by the node. */
+export async function isCutByNode(target: Target, packetBytes: number): Promise<boolean> {
+  const moved = await watchingAlone(() => watchWindows(target, packetBytes, { node: readNodeCounters }))
+  return moved !== null && followsEach(moved.node, fragmented)
+}
+
+/** Whether the "too big" errors that packets of that size cause get lost on the way back, and where. */
+export async function whereErrorsEnd(
+  plan: Plan,
+  place: Place,
+  target: Target,
+  packetBytes: number,
+): Promise<FilteredErrors | null> {
+  const readers = isNode(plan, place) ? { node: readNodeCounters } : { node: readNodeCounters, own: readOwnCounters }
+  const moved = await watchingAlone(() => watchWindows<'node' | 'own'>(target, packetBytes, readers as never))
+  return moved === null ? null : judgeErrors(moved, target.family)
+}
+
+/** `own`: the asking pod's counters; absent where the node itself asks. */
+export function judgeErrors(
+  moved: { readonly node: Movement; readonly own?: Movement },
+  family: Family,
+): FilteredErrors | null {
+  const saidByNode = followsEach(moved.node, refusedAsTooBig(family))
+  if (moved.own && followsMost(moved.own, dropped(family))) return { where: 'pod', saidByNode }
+  // probes that the node itself drops are counted so too, but those it has not forwarded
+  const arrived = followsMost(moved.node, dropped(family)) && (!moved.own || followsEach(moved.node, passedOn(family)))
+  return saidByNode || arrived ? { where: 'node', saidByNode } : null
+}
