@@ -17,8 +17,8 @@ ${rows.map((row, index) => rowMarkup(row, anchors, index < limit))}</table></sec
 }
 
 function rowMarkup(row: PathRow, anchors: Anchors, drawn: boolean): Markup {
-  const { place, to, family, promised, measured, signalledBy, verdict, path, result } = row
-  const name = `from the ${place} to ${to}`
+  const { from, to, family, promised, measured, signalledBy, verdict, path, result } = row
+  const name = `from ${from} to ${to}`
   return html`<tbody><tr class="${verdict}"><th scope="row"><a href="#${anchors.get(result)}">${name}</a></th><td data-label="Family">${family}</td><td data-label="Promised">${promised}</td><td data-label="Measured">${measured}</td><td data-label="Signalled by" class="by">${oneLine(signalledBy ?? '-', 60)}</td><td>${badge(verdict)}</td></tr>
 ${drawn && html`<tr class="${verdict}"><td colspan="6" class="drawn"><div class="scroll" role="group" aria-label="${name}, ${family}" tabindex="0">${pathPicture(path)}</div></td></tr>\n`}</tbody>`
 }

@@ -1,5 +1,5 @@
 /** The paths whose MTU was measured, one row a path and family, as every renderer shows them. Pure. */
-import type { Place, Result, Verdict } from '../types.ts'
+import type { Result, Verdict } from '../types.ts'
 import { isMeasured, type MeasuredPath, measuredText, signallerText } from './evidence.ts'
 import { familyOf, inOrder, questionText } from './model.ts'
 import { oneLine } from './text.ts'
@@ -7,8 +7,8 @@ import { oneLine } from './text.ts'
 export interface PathRow {
   readonly result: Result
   readonly path: MeasuredPath
-  readonly place: Place
-  /** Where the path leads. */
+  /** Where the path begins and where it leads. */
+  readonly from: string
   readonly to: string
   /** "IPv4", "IPv6" or "-". */
   readonly family: string
@@ -25,17 +25,24 @@ export const pathRows = (results: readonly Result[]): PathRow[] => inOrder(resul
 function rowsOf(result: Result): PathRow[] {
   const paths = result.evidence.filter(isMeasured)
   const family = familyOf(result)
-  const whole = oneLine(questionText(result).replace(/^full-size packets reach /, ''), 120)
+  const [from, to] = endsOf(result)
   return paths.map((path) => ({
     result,
     path,
-    place: result.place,
+    from,
     // the only path of a check is what the check is about; of several each tells its name
-    to: paths.length === 1 ? whole : `${whole}, ${oneLine(path.name, 60)}`,
+    to: paths.length === 1 ? to : `${to}, ${oneLine(path.name, 60)}`,
     family: family ? `IPv${family}` : '-',
     promised: `${path.mtu.promised}`,
     measured: measuredText(path.mtu),
     signalledBy: signallerText(path),
     verdict: result.verdict,
   }))
+}
+
+/** "full-size packets reach X" leads from the place that asks to X, "full-size packets come back from X" the other way. */
+function endsOf(result: Result): [from: string, to: string] {
+  const asker = `the ${result.place}`
+  const other = oneLine(questionText(result).replace(/^full-size packets (?:reach|come back from) /, ''), 120)
+  return questionText(result).startsWith('full-size packets come back from ') ? [other, asker] : [asker, other]
 }

@@ -141,9 +141,9 @@ function pathSection(report: Report, paint: Paint): string[] {
   return [paint('bold', 'Path MTU, bytes'), pathLine(PATH_COLUMNS, wide, (word) => word), ...lines]
 }
 
-function pathCells({ place, to, family, promised, measured, signalledBy, verdict }: PathRow): PathCells {
+function pathCells({ from, to, family, promised, measured, signalledBy, verdict }: PathRow): PathCells {
   const by = isLong(signalledBy) ? 'see below' : (signalledBy ?? '-')
-  return [`${place} -> ${to}`, family, promised, measured, by, WORD[verdict]]
+  return [`${from} -> ${to}`, family, promised, measured, by, WORD[verdict]]
 }
 
 /** An address that would widen the column for all rows has a line of its own. */

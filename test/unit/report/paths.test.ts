@@ -17,10 +17,10 @@ describe('the rows', () => {
   test('one a path and family, in the order of the results, and no other evidence', () => {
     const rows = pathRows([...everything, ...paths])
     expect(rows.map(({ result: _, path: __, ...shown }) => Object.values(shown).join(' | '))).toEqual([
-      'node | the external address | IPv4 | 1500 | unknown |  | inconclusive',
-      'pod | a pod on another node | IPv4 | 1450 | 1400 | nobody | fail',
-      'pod | a pod on another node | IPv6 | 1450 | 1280 | 2001:db8:1234:5678:9abc:def0:1234:5678 | warn',
-      'pod | a pod on the same node | IPv4 | 1450 | 1450 |  | pass',
+      'the node | the external address | IPv4 | 1500 | unknown |  | inconclusive',
+      'the pod | a pod on another node | IPv4 | 1450 | 1400 | nobody | fail',
+      'the pod | a pod on another node | IPv6 | 1450 | 1280 | 2001:db8:1234:5678:9abc:def0:1234:5678 | warn',
+      'the pod | a pod on the same node | IPv4 | 1450 | 1450 |  | pass',
     ])
   })
 
@@ -30,6 +30,14 @@ describe('the rows', () => {
       { to: 'large packets arrive', family: 'IPv6' },
     ])
     expect(pathRows([lost])).toMatchObject([{ to: 'x', family: '-' }])
+  })
+
+  test('the way back begins where the other one ends', () => {
+    const back = result('checks/pod/x.test.ts', 'full-size packets come back from a pod on the same node', {
+      verdict: 'pass',
+      evidence: [pathOf({})],
+    })
+    expect(pathRows([back])).toMatchObject([{ from: 'a pod on the same node', to: 'the pod' }])
   })
 
   test('of several paths in one check each tells its name', () => {

@@ -99,12 +99,12 @@ describe('measured paths', () => {
     const start = table.indexOf('Path MTU, bytes')
     expect(table.slice(start, start + 8)).toEqual([
       'Path MTU, bytes',
-      '    path                           family  promised  measured  signalled by  verdict',
-      '    node -> the external address   IPv4        1500  unknown   -             inconclusive',
-      '    pod -> a pod on another node   IPv4        1450      1400  nobody        FAIL',
-      '    pod -> a pod on another node   IPv6        1450      1280  see below     WARN',
+      '    path                               family  promised  measured  signalled by  verdict',
+      '    the node -> the external address   IPv4        1500  unknown   -             inconclusive',
+      '    the pod -> a pod on another node   IPv4        1450      1400  nobody        FAIL',
+      '    the pod -> a pod on another node   IPv6        1450      1280  see below     WARN',
       '      signalled by 2001:db8:1234:5678:9abc:def0:1234:5678',
-      '    pod -> a pod on the same node  IPv4        1450      1450  -             pass',
+      '    the pod -> a pod on the same node  IPv4        1450      1450  -             pass',
       '',
     ])
   })
