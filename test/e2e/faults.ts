@@ -69,7 +69,7 @@ export const FAULTS: readonly Fault[] = [
     ),
     expect: {
       exitCode: 1,
-      troubles: [fails('pod/api-cluster-ip', 'UNREACHABLE', V4), fails('pod/api-endpoints', 'UNREACHABLE', V4)],
+      troubles: ['api-cluster-ip', 'api-endpoints', 'mtu-api'].map((check) => fails(`pod/${check}`, 'UNREACHABLE', V4)),
     },
   },
   {

@@ -17,7 +17,7 @@ export const allChecks: readonly string[] = ['host', 'pod'].flatMap((place) =>
 const ONCE = ['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight']
 
 /** Of the second family in a dual-stack cluster there is no API server, and no nameserver in a pod's resolv.conf. */
-const SINGLE = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints']
+const SINGLE = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
 const FIRST_NAMESERVER = ['pod/dns-kubernetes', 'pod/dns-service']
 
 /** Checks that must have passed over a family. */

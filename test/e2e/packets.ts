@@ -70,7 +70,7 @@ function readCounters(path: string): Counts {
 }
 
 /** The pod's namespace by a process of its cgroup: not the way that the product takes. */
-function podNamespace(node: ClusterNode, uid: string): string {
+export function podNamespace(node: ClusterNode, uid: string): string {
   const nodeNamespace = run('stat', ['-Lc', '%i', netnsPath(node.namespace)]).trim()
   const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && inPod(name, uid, nodeNamespace))
   if (pid === undefined) throw new Error(`no process of pod ${uid}`)
