@@ -1,12 +1,12 @@
 /**
  * One process for each place, and the places side by side: what Vitest's own pool cannot do, which knows one number of workers for
- * all projects of a group. Vitest is given as many workers as there are files; those of one project stand in line for one
- * process (Vitest's own worker), which asks one file after the other and lives until the last of them is done.
+ * all projects of a group. Vitest is given as many workers as there are files; those of one project share one process
+ * (Vitest's own worker), which is asked once for all files that wait, and runs one after the other.
  */
 import { EventEmitter } from 'node:events'
 import { ForksPoolWorker, type PoolOptions, type PoolWorker, type WorkerRequest } from 'vitest/node'
 
-/** More than there are check files: then no file waits in Vitest's queue, only in its place's. */
+/** More than there are check files: then no file waits in Vitest's queue, only for its place. */
 export const MOST_FILES = 1024
 
 /** `pool` of a project's Vitest configuration. Each call makes a place of its own. */
@@ -30,13 +30,22 @@ interface Response {
 const isResponse = (message: unknown, type: Response['type']): boolean =>
   (message as Response)?.__vitest_worker_response__ === true && (message as Response).type === type
 
-/** The process of a place, and the files that stand in line for it. */
+type Run = Extract<WorkerRequest, { type: 'run' | 'collect' }>
+
+interface Asked {
+  readonly member: Member
+  readonly request: Run
+}
+
+/** The process of a place, and the files that share it. */
 class SharedProcess {
   ended = false
   readonly #fork: ForksPoolWorker
   readonly #members = new Set<Member>()
-  /** Who has asked to run, in order; the first one runs. */
-  readonly #line: { readonly member: Member; readonly request: WorkerRequest }[] = []
+  /** Who waits to run, in order. */
+  #waiting: Asked[] = []
+  /** Who is running. */
+  #running: readonly Asked[] = []
   #up: Promise<void> | undefined
   /** The worker's answer to its first 'start', which every member gets. */
   #started: unknown
@@ -92,9 +101,18 @@ class SharedProcess {
     else member.hear('message', { __vitest_worker_response__: true, type: 'stopped' })
   }
 
-  #queue(member: Member, request: WorkerRequest): void {
-    this.#line.push({ member, request })
-    if (this.#line.length === 1) this.#forward(request)
+  /** All files of a place ask in one turn of the event loop: they are gathered first. */
+  #queue(member: Member, request: Run): void {
+    this.#waiting.push({ member, request })
+    if (this.#waiting.length === 1 && this.#running.length === 0) setImmediate(() => this.#runAll())
+  }
+
+  #runAll(): void {
+    const [first] = this.#waiting
+    if (first === undefined) return
+    this.#running = this.#waiting.splice(0)
+    const files = this.#running.flatMap(({ request }) => request.context.files)
+    this.#forward({ ...first.request, context: { ...first.request.context, files } })
   }
 
   #hear(message: unknown): void {
@@ -103,16 +121,15 @@ class SharedProcess {
       this.#tellAll('message', message)
     } else if (isResponse(message, 'stopped')) {
       this.#tellAll('message', message)
+    } else if (isResponse(message, 'testfileFinished')) {
+      const done = this.#running
+      this.#running = []
+      this.#runAll()
+      for (const { member } of done) member.hear('message', message)
     } else {
-      const [current] = this.#line
-      if (isResponse(message, 'testfileFinished')) {
-        this.#line.shift()
-        const [next] = this.#line
-        if (next) this.#forward(next.request)
-      }
-      const [any] = this.#members
-      const to = current?.member ?? any
-      to?.hear('message', message)
+      // a call of the worker's: any of those that run may answer, their project is the same
+      const member = this.#running[0]?.member ?? [...this.#members][0]
+      member?.hear('message', message)
     }
   }
 
@@ -126,10 +143,12 @@ class SharedProcess {
   }
 }
 
-/** One file's share of a process: Vitest takes it for a worker of its own. */
+/**
+ * One file's share of a process: Vitest takes it for a worker of its own. It does not ask for `cacheFs`: a check file is small, and is
+ * sent sooner than it is written to a disk and read again.
+ */
 class Member implements PoolWorker {
   readonly name = 'place'
-  readonly cacheFs = true
   readonly #process: SharedProcess
   readonly #events = new EventEmitter()
 

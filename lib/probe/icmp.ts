@@ -30,7 +30,7 @@ export {
 export interface EchoOptions {
   /** Echoes a target gets at first. */
   readonly probes: number
-  /** Between two echoes to one target; default 10. */
+  /** Between two echoes to one target; default 5. */
   readonly intervalMs?: number
   /** How long after the last echo a reply still counts; default 2000. */
   readonly timeoutMs?: number
@@ -80,7 +80,7 @@ async function echoFamily(family: Family, targets: readonly Target[], options: E
   }
   const limits: EchoLimits = {
     probes: options.probes,
-    intervalMs: options.intervalMs ?? 10,
+    intervalMs: options.intervalMs ?? 5,
     timeoutMs: options.timeoutMs ?? 2000,
     moreWhenSilent: targets.length > MANY ? Math.max(2, FEWEST_WHEN_SILENT - options.probes) : MORE_WHEN_LOST,
   }

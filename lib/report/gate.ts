@@ -15,8 +15,8 @@ import { checkLine, summary } from './terminal.ts'
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
-/** The reports follow the end of a file within this time; files that end together share one writing of all three. */
-const WRITE_WITHIN_MS = 50
+/** The reports follow the end of a file at once, but not more often than this: files that end together share one writing. */
+const WRITE_EVERY_MS = 200
 
 export class Gate implements Reporter {
   readonly name = 'k8snetlook'
@@ -33,6 +33,8 @@ export class Gate implements Reporter {
   readonly #modules = new Map<string, TestModule>()
   readonly #errors: RunError[] = []
   #unwritable: string | undefined
+  /** When the reports were written last (performance.now()). */
+  #written = 0
   /** Set while the end of a file waits to be written. */
   #writing: NodeJS.Timeout | undefined
   #lock: Lock | undefined
@@ -89,7 +91,8 @@ export class Gate implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     this.#modules.set(`${module.project.name}:${module.moduleId}`, module)
-    this.#writing ??= setTimeout(() => this.#write(), WRITE_WITHIN_MS)
+    const wait = Math.max(0, this.#written + WRITE_EVERY_MS - performance.now())
+    this.#writing ??= setTimeout(() => this.#write(), wait)
   }
 
   onTestRunEnd(_modules: readonly TestModule[], unhandled: readonly { message?: string }[]): void {
@@ -204,6 +207,7 @@ export class Gate implements Reporter {
   #write(): void {
     clearTimeout(this.#writing)
     this.#writing = undefined
+    this.#written = performance.now()
     if (this.#lock?.state === 'held') return
     const written = writeReports(this.#settings.reportsDir, this.#report())
     this.#paths = written.ok ? written.value : []
