@@ -14,7 +14,7 @@ import { gateOf } from './report/gate.ts'
 import { planLines } from './report/plan.ts'
 import { parseResolvConf } from './resolv.ts'
 import { type ParsedSettings, publicSettings, readSettings, type Settings } from './settings.ts'
-import { type LookupOptions, locateSource, namespaceOf } from './source.ts'
+import { type LookupOptions, locateSource, namespaceOf, prepareLookup } from './source.ts'
 import type { DestinationRow, Fact, Obstacle, Plan, PodTarget, ResolvConf, Source } from './types.ts'
 
 type Unknown = Extract<Fact<never>, { state: 'unknown' }>
@@ -57,7 +57,9 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
   const netns = currentNamespace()
   const addresses = localAddresses()
   const { readClusterFacts } = await import('./kube/index.ts')
-  const facts = await readClusterFacts(settings, { addresses, hostname: hostname() })
+  const reading = readClusterFacts(settings, { addresses, hostname: hostname() })
+  if (settings.sourcePod !== null) prepareLookup()
+  const facts = await reading
   const node = facts.node.object.state === 'known' ? facts.node.object.value : null
   const lookup: LookupOptions = {
     endpoint: settings.runtimeEndpoint,

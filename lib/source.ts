@@ -5,7 +5,7 @@ import { unknown } from './runtime/types.ts'
 import type { Settings } from './settings.ts'
 import type { Fact, PodTarget } from './types.ts'
 
-export type { LookupOptions } from './runtime/index.ts'
+export { type LookupOptions, prepareLookup } from './runtime/index.ts'
 
 /**
  * With the API's object the pod is looked up by uid, namespace and name; without, SRC_POD is a name or the start of one.

@@ -4,6 +4,7 @@
  */
 import type { Fact } from '../types.ts'
 import { connect, endpoints } from './connect.ts'
+import { loadProtocol } from './cri.ts'
 import { nodeNamespace, sandboxNamespace } from './namespace.ts'
 import { describe, pickSandbox, readyPods } from './pick.ts'
 import { viewNamespace } from './process.ts'
@@ -28,6 +29,11 @@ export type { LocatedPod, LocatedPodSummary, LookupOptions, PodQuery } from './t
 type Visit<T> = (runtime: Runtime) => Promise<Fact<T>>
 
 const PROC = '/proc'
+
+/** Loads what most lookups need, while something else is waited for. That it cannot be loaded, the lookup will say. */
+export function prepareLookup(): void {
+  loadProtocol().catch(() => undefined)
+}
 
 /**
  * The pods with a ready sandbox on this node, by namespace and name, of the first runtime that has any.
