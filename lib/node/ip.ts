@@ -24,6 +24,30 @@ export function readIp(args: readonly string[]): Promise<Outcome<readonly Json[]
   })
 }
 
+/**
+ * Several commands of `ip -j -d` in one process, which starts but once: a list of objects for each. Any trouble fails the
+ * whole, with TOOL_FAILED: who needs to know which command met it asks them one by one.
+ */
+export function readIpTogether(
+  commands: readonly (readonly string[])[],
+): Promise<Outcome<readonly (readonly Json[])[]>> {
+  const options = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES }
+  return new Promise((resolve) => {
+    const child = execFile('ip', ['-j', '-d', '-batch', '-'], options, (error, stdout) => {
+      const lists = stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => decode(['-batch'], line))
+      const values = lists.flatMap((list) => (list.ok ? [list.value] : []))
+      if (!error && values.length === commands.length) resolve({ ok: true, value: values, evidence: [] })
+      else resolve(fail('TOOL_FAILED', `"ip -j -d -batch" answered ${values.length} of ${commands.length} commands`))
+    })
+    // that ip is not there, or ended before it had read all, the callback tells
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(commands.map((words) => `${words.join(' ')}\n`).join(''))
+  })
+}
+
 /** One JSON object of `ip -j`; every field is read through the helpers below. */
 export type Json = Readonly<Record<string, unknown>>
 

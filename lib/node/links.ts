@@ -47,8 +47,12 @@ export async function readLinks(): Promise<Outcome<readonly Link[]>> {
 /** One link by name. Codes: LINK_MISSING, TOOL_MISSING, TOOL_FAILED. */
 export async function readLink(name: string): Promise<Outcome<Link>> {
   const links = await readLinks()
-  if (!links.ok) return links
-  const value = links.value.find((link) => link.name === name)
+  return links.ok ? linkNamed(links.value, name) : links
+}
+
+/** The same among links that were read already. */
+export function linkNamed(links: readonly Link[], name: string): Outcome<Link> {
+  const value = links.find((link) => link.name === name)
   if (value) return { ok: true, value, evidence: [] }
   return { ok: false, code: 'LINK_MISSING', detail: `There is no interface ${name} here.`, evidence: [] }
 }

@@ -1,8 +1,8 @@
 /** Routes of this network namespace, read with `ip -j route`. Nothing here sends a packet. */
 import { isIPv6 } from 'node:net'
 import type { Family, Outcome } from '../types.ts'
-import { type Json, number, object, objects, readIp, text, texts } from './ip.ts'
-import { readLink } from './links.ts'
+import { type Json, number, object, objects, readIp, readIpTogether, text, texts } from './ip.ts'
+import { type Link, linkNamed, parseLink, readLinks } from './links.ts'
 
 /** One next hop of one route. */
 export interface Route {
@@ -76,14 +76,33 @@ export async function routeTo(address: string): Promise<Outcome<PathChoice>> {
  * Codes as routeTo.
  */
 export async function promisedMtu(address: string): Promise<Outcome<PromisedMtu>> {
-  const [choice, match] = await Promise.all([routeTo(address), readIp(['route', 'get', 'fibmatch', address])])
+  const read = await readIpTogether([
+    ['route', 'get', address],
+    ['route', 'get', 'fibmatch', address],
+    ['link', 'show'],
+  ])
+  const [chosen, matched, links] = read.ok ? read.value : []
+  const choice = chosen?.[0] && parseChoice(address, chosen[0])
+  if (!choice || !matched || !links) return promisedByParts(address)
+  return promiseOf(choice, matched, links.flatMap(parseLink))
+}
+
+/** The same, one reading after the other: they tell which one met trouble. */
+async function promisedByParts(address: string): Promise<Outcome<PromisedMtu>> {
+  const choice = await routeTo(address)
   if (!choice.ok) return choice
+  const match = await readIp(['route', 'get', 'fibmatch', address])
   if (!match.ok) return noRoute(address, match)
-  const link = await readLink(choice.value.device)
+  const links = await readLinks()
+  return links.ok ? promiseOf(choice.value, match.value, links.value) : links
+}
+
+function promiseOf(choice: PathChoice, match: readonly Json[], links: readonly Link[]): Outcome<PromisedMtu> {
+  const { device, learnedMtu } = choice
+  const link = linkNamed(links, device)
   if (!link.ok) return link
-  const { device, learnedMtu } = choice.value
   const linkMtu = link.value.mtu
-  const routeMtu = match.value[0] ? mtuOf(match.value[0]) : null
+  const routeMtu = match[0] ? mtuOf(match[0]) : null
   return found({ mtu: Math.min(linkMtu, routeMtu ?? linkMtu), device, linkMtu, routeMtu, learnedMtu })
 }
 
