@@ -57,6 +57,7 @@ function startAgent(path: string, file: string): Agent {
   })
   child.once('error', (error) => end(`the agent for ${path} cannot be started: ${error.message}`))
   child.once('exit', (code, signal) => end(`the agent for ${path} ended (${signal ?? code})`))
+  rest(child, true)
   let lastId = 0
   return {
     ask: (name, ...args) =>

@@ -64,6 +64,7 @@ export const mtuToApi = question('never ahead', families, async (plan, { family 
   const all = given(plan.api.endpoints)
   const has = `they are ${all.map(({ address }) => address).join(', ') || 'none'}`
   const endpoints = needed(ofFamily(all, family), `${familyName(family)} endpoints of the API server`, has)
+  startAgents(plan)
   const reached = await apiEndpoints(plan, 'pod', { family })
   const nodes = plan.peerNode.state === 'known' ? plan.peerNode.value.known : plan.node.internalIPs
   const answers = await Promise.all(
@@ -112,6 +113,14 @@ export const mtuFromDestination = question('never ahead', destinationsHere, asyn
   const ping = await destinationPing(plan, 'pod', row)
   return unlessDead(target, ping, () => measureFrom(netnsPath, plan, target))
 })
+
+/** The way back is asked soon: the agents that it needs take a tenth of a second to start. */
+function startAgents({ destinations }: Plan): void {
+  for (const row of Object.values(destinations)) {
+    const here = row.state === 'known' ? row.value.namespaceHere : undefined
+    if (here?.state === 'known') agentIn(here.value.netnsPath)
+  }
+}
 
 /** A path that carries no small packet has no MTU to measure. */
 async function unlessDead(target: Target, { reached }: PingAnswer, work: () => Promise<MtuAnswer>): Promise<MtuAnswer> {

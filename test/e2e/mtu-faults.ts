@@ -263,7 +263,7 @@ function firstHop(mtu: number): MtuFault {
         fails(code, { check: DESTINATION, row: 'same-node' }),
         fails(code, { check: 'pod/mtu-external' }),
         fails(code, { check: 'pod/mtu-api', ...V4 }),
-        fails('PATH_MTU_BLACK_HOLE', { check: 'pod/mtu-back', row: 'same-node' }),
+        fails('PATH_MTU_BLACK_HOLE', { check: 'pod/mtu-way-back', row: 'same-node' }),
       ],
     },
     measured: [
@@ -297,8 +297,8 @@ function wayBack(mtu: number): MtuFault {
       addRules(first.namespace, 'bridge', 'forward priority -300', larger(requests, mtu))
     },
     undo: async (cluster) => deleteRules(nodes(cluster).first.namespace, 'bridge'),
-    expect: { exitCode: 1, troubles: [fails('PATH_MTU_BLACK_HOLE', { check: 'pod/mtu-back', row: 'same-node' })] },
-    measured: [{ check: 'pod/mtu-back', row: 'same-node', mtu }],
+    expect: { exitCode: 1, troubles: [fails('PATH_MTU_BLACK_HOLE', { check: 'pod/mtu-way-back', row: 'same-node' })] },
+    measured: [{ check: 'pod/mtu-way-back', row: 'same-node', mtu }],
   }
 }
 
@@ -344,7 +344,7 @@ function expected(mtu: number): MtuFault {
       troubles: [
         fails(code, OTHER),
         fails(code, { check: DESTINATION, row: 'same-node' }),
-        fails(code, { check: 'pod/mtu-back', row: 'same-node' }),
+        fails(code, { check: 'pod/mtu-way-back', row: 'same-node' }),
       ],
     },
     measured: [{ ...OTHER, mtu: PROMISED }],

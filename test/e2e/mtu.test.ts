@@ -73,5 +73,5 @@ function measuredBy(report: Report, { measured }: MtuFault) {
 const hints = (report: Report): string[] =>
   report.results
     .filter(({ verdict, code }) => (verdict === 'fail' || verdict === 'warn') && code?.startsWith('PATH_MTU'))
-    .filter(({ file }) => !file.endsWith('mtu-back.test.ts'))
+    .filter(({ file }) => !file.endsWith('mtu-way-back.test.ts'))
     .map(({ hint }) => hint ?? '')

@@ -4,7 +4,7 @@ import type { Families } from '../bed/addresses.ts'
 import { type ProductRun, troubles, withVerdict } from './lab-product.ts'
 
 /** Rows that need DST_POD, and questions that a cluster with single-stack service "kubernetes" does not have. */
-const NAMED = ['destination-ping', 'destination-tcp', 'mtu-destination', 'mtu-back'].map(
+const NAMED = ['destination-ping', 'destination-tcp', 'mtu-destination', 'mtu-way-back'].map(
   (check) => `pod/${check} named`,
 )
 const API = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
@@ -12,7 +12,7 @@ const OF_FAMILY = [
   ...[
     'host/gateway',
     'host/mtu-node',
-    'pod/mtu-back same-node',
+    'pod/mtu-way-back same-node',
     'pod/gateway',
     'pod/external-ping',
     'pod/mtu-external',
