@@ -160,7 +160,7 @@ async function around(
   path: PathMtu,
   suspicious: boolean,
 ): Promise<PathContext> {
-  const plain = plainContext(promise, insideCluster, expected)
+  const plain = plainContext(promise, insideCluster, expected, place)
   const hole = path.state === 'black-hole'
   const asksTcp = hole || path.state === 'unanswered' || (path.state === 'lower-signalled' && insideCluster)
   const short = expected !== null && (path.mtu ?? expected) < expected

@@ -8,7 +8,7 @@ import type { Cluster } from '../bed/kubernetes/cluster.ts'
 import { inNamespace, ip, nft, run } from '../bed/namespace.ts'
 import { VXLAN_PORT } from '../bed/overlay.ts'
 import type { Expected, Fault } from './faults.ts'
-import { addRules, addressesOf, deleteRules, drop, nodes, podsOf } from './injection.ts'
+import { addRules, addressesOf, deleteRules, drop, type Injection, nodes, podsOf } from './injection.ts'
 import { podNamespace } from './packets.ts'
 
 /** What the paths of a check must have measured, in bytes, over each family. */
@@ -105,47 +105,51 @@ function narrowTunnel(mtu: number): MtuFault {
   }
 }
 
+/** Two injections at once; taken back in reverse order. */
+const together = (first: Injection, second: Injection): Injection => ({
+  async inject(cluster) {
+    await first.inject(cluster)
+    await second.inject(cluster)
+  },
+  async undo(cluster) {
+    await second.undo(cluster)
+    await first.undo(cluster)
+  },
+})
+
 const ERRORS = ['icmp type destination-unreachable icmp code frag-needed drop', 'icmpv6 type packet-too-big drop']
 
 function narrowTunnelFilteredOnNode(mtu: number): MtuFault {
-  const tunnel = tunnelMtu(mtu)
-  const filter = onFirst('output priority 0', async () => ERRORS)
   return {
     name: `the tunnel carries ${mtu} bytes, and the node's firewall drops the node's own errors`,
-    inject: async (cluster) => {
-      await tunnel.inject(cluster)
-      await filter.inject(cluster)
-    },
-    undo: async (cluster) => {
-      await filter.undo(cluster)
-      await tunnel.undo(cluster)
-    },
+    ...together(
+      tunnelMtu(mtu),
+      onFirst('output priority 0', async () => ERRORS),
+    ),
     expect: { exitCode: 1, troubles: [fails('PATH_MTU_ERRORS_FILTERED', OTHER)] },
     measured: [{ ...OTHER, mtu }],
     remedy: /this node.s firewall/,
   }
 }
 
-function narrowTunnelFilteredInPod(mtu: number): MtuFault {
-  const tunnel = tunnelMtu(mtu)
-  const inPod = async (cluster: Cluster, rules: string) => {
+/** Rules in the source pod itself, as a sidecar would make them. */
+const inPod = (rules: readonly string[]): Injection => {
+  const apply = async (cluster: Cluster, text: string) => {
     const [pod] = await podsOf(cluster, 'bbox', nodes(cluster).first.name)
     const path = podNamespace(nodes(cluster).first, pod?.uid ?? '')
-    run('nsenter', [`--net=${path}`, 'nft', '-f', '-'], rules)
+    run('nsenter', [`--net=${path}`, 'nft', '-f', '-'], text)
   }
+  const table = `table inet fault {\nchain fault {\ntype filter hook input priority 0\n${rules.join('\n')}\n}\n}`
+  return {
+    inject: (cluster) => apply(cluster, table),
+    undo: (cluster) => apply(cluster, 'table inet fault {}\ndelete table inet fault'),
+  }
+}
+
+function narrowTunnelFilteredInPod(mtu: number): MtuFault {
   return {
     name: `the tunnel carries ${mtu} bytes, and a rule in the pod drops the errors`,
-    inject: async (cluster) => {
-      await tunnel.inject(cluster)
-      await inPod(
-        cluster,
-        `table inet fault {\nchain fault {\ntype filter hook input priority 0\n${ERRORS.join('\n')}\n}\n}`,
-      )
-    },
-    undo: async (cluster) => {
-      await inPod(cluster, 'table inet fault {}\ndelete table inet fault')
-      await tunnel.undo(cluster)
-    },
+    ...together(tunnelMtu(mtu), inPod(ERRORS)),
     expect: { exitCode: 1, troubles: [fails('PATH_MTU_ERRORS_FILTERED', OTHER)] },
     measured: [{ ...OTHER, mtu }],
     remedy: /the pod.s own firewall/,
@@ -172,18 +176,12 @@ function narrowOutside(mtu: number): MtuFault {
 }
 
 function narrowOutsideFilteredOnNode(mtu: number): MtuFault {
-  const outside = outsideMtu(mtu)
-  const filter = onFirst('forward priority 0', async () => ERRORS)
   return {
     name: `the way out carries ${mtu} bytes, and the node drops what the router says about it`,
-    inject: async (cluster) => {
-      await outside.inject(cluster)
-      await filter.inject(cluster)
-    },
-    undo: async (cluster) => {
-      await filter.undo(cluster)
-      await outside.undo(cluster)
-    },
+    ...together(
+      outsideMtu(mtu),
+      onFirst('forward priority 0', async () => ERRORS),
+    ),
     expect: { exitCode: 1, troubles: [fails('PATH_MTU_ERRORS_FILTERED', { check: 'pod/mtu-external' })] },
     measured: [{ check: 'pod/mtu-external', mtu }],
     remedy: /this node.s firewall/,
@@ -310,6 +308,7 @@ function apiHole(mtu: number): MtuFault {
     ),
     expect: { exitCode: 1, troubles: [fails('PATH_MTU_BLACK_HOLE', { check: 'pod/mtu-api', ...V4 })] },
     measured: [{ check: 'pod/mtu-api', mtu, ...V4 }],
+    remedy: new RegExp(`MTU to ${mtu}\\b`),
   }
 }
 
@@ -329,6 +328,7 @@ function betweenNodes(mtu: number): MtuFault {
     undo: async (cluster) => deleteRules(cluster.underlay.router, 'bridge'),
     expect: { exitCode: 1, troubles: [fails('PATH_MTU_BLACK_HOLE', { check: 'host/mtu-node' })] },
     measured: [{ check: 'host/mtu-node', mtu }],
+    remedy: new RegExp(`link set dev eth0 mtu ${mtu}\\b`),
   }
 }
 

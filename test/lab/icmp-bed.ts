@@ -142,22 +142,6 @@ export interface PathPlan {
   readonly mtu: number
 }
 
-/** Runs `work` on every item, at most `atOnce` at a time; results in the items' order. */
-export async function pooled<Item, Result>(
-  items: readonly Item[],
-  atOnce: number,
-  work: (item: Item, index: number) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = []
-  const left = [...items.entries()]
-  const worker = async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift())
-      results[next[0]] = await work(next[1], next[0])
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-  return results
-}
-
 function pathTarget(family: Family, n: number): Target {
   const address = family === 4 ? `198.18.${n >> 8}.${n & 255}` : `2001:db8:e::${n.toString(16)}`
   return { role: 'the target', name: `path ${n}`, address, family }

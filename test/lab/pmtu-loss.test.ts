@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { type PathMtu, pathMtu } from '../../lib/probe/pmtu/index.ts'
+import { eachWithin } from '../../lib/probe/pool.ts'
 import { netnsPath } from '../bed/namespace.ts'
-import { type Chain, makeChain, type PathPlan, pooled, random } from './icmp-bed.ts'
+import { type Chain, makeChain, type PathPlan, random } from './icmp-bed.ts'
 
 const seed = Date.now() % 1_000_000
 const pick = random(seed)
@@ -42,7 +43,11 @@ test.for([
     })
     const targets = chain.paths(plans)
     chain.lose(loss)
-    const paths = await pooled(targets, AT_ONCE, (target) => pathMtu(target, { promised: LINK_MTU, linkMtu: LINK_MTU }))
+    const paths = await eachWithin(
+      targets,
+      (target) => pathMtu(target, { promised: LINK_MTU, linkMtu: LINK_MTU }),
+      AT_ONCE,
+    )
 
     const verdicts = paths.map((path, run) => verdictOn(path, plans[run], loss / 100))
     const exact = verdicts.filter((verdict) => verdict === 'exact').length

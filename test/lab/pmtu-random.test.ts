@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { pathMtu } from '../../lib/probe/pmtu/index.ts'
+import { eachWithin } from '../../lib/probe/pool.ts'
+import type { Target } from '../../lib/types.ts'
 import { netnsPath } from '../bed/namespace.ts'
-import { type Chain, makeChain, type PathPlan, pooled, R, random } from './icmp-bed.ts'
+import { type Chain, makeChain, type PathPlan, R, random } from './icmp-bed.ts'
 
 const seed = Date.now() % 1_000_000
 const pick = random(seed)
@@ -30,10 +32,11 @@ async function measureAll(plans: readonly PathPlan[], linkMtu: number): Promise<
   chain.nearMtu(linkMtu)
   chain.farMtu(linkMtu)
   const targets = chain.paths(plans)
-  const paths = await pooled(targets, AT_ONCE, (target, run) => {
-    const { kind, mtu } = plans[run] ?? { kind: 'healthy', mtu: linkMtu }
-    return pathMtu(target, { promised: kind === 'healthy' ? mtu : linkMtu, linkMtu })
-  })
+  const paths = await eachWithin(
+    plans.map((plan, run) => ({ plan, target: targets[run] as Target })),
+    ({ plan: { kind, mtu }, target }) => pathMtu(target, { promised: kind === 'healthy' ? mtu : linkMtu, linkMtu }),
+    AT_ONCE,
+  )
   const measured = paths.map(({ target, mtu, state, signalledBy }) => ({ at: target.name, mtu, state, signalledBy }))
   const expected = plans.map(({ family, kind, mtu }, run) => ({
     at: `path ${run}`,

@@ -1,6 +1,7 @@
 /** What is known around a measurement of a path MTU: plain data that the verdict is made of. */
 import type { Link } from '../../node/links.ts'
 import type { PromisedMtu } from '../../node/routes.ts'
+import type { Place } from '../../types.ts'
 import type { Tunnel } from './remedy.ts'
 import type { SegmentResult } from './tcp.ts'
 
@@ -13,6 +14,8 @@ export interface FilteredErrors {
 
 /** What is known around a measurement. */
 export interface PathContext {
+  /** Who asks: a pod, or the node itself, whose own interface is then the one to set. */
+  readonly asker: Place
   /** Inside the cluster every hop is configured by the same hands: a lower MTU is a mistake there, outside it is normal. */
   readonly insideCluster: boolean
   readonly promise: PromisedMtu
@@ -35,7 +38,9 @@ export const plainContext = (
   promise: PromisedMtu,
   insideCluster: boolean,
   expected: number | null = null,
+  asker: Place = 'pod',
 ): PathContext => ({
+  asker,
   insideCluster,
   promise,
   expected,

@@ -2,7 +2,7 @@
 import type { Outcome } from '../../types.ts'
 import type { PathContext } from './context.ts'
 import { evidenceOf, learnedByTcp, VLAN_ROOM } from './evidence.ts'
-import { alignFirstHop, letErrorsThrough, setPodMtu } from './remedy.ts'
+import { alignFirstHop, letErrorsThrough, setNodeMtu, setPodMtu } from './remedy.ts'
 import type { PathMtu } from './result.ts'
 import type { SegmentResult } from './tcp.ts'
 
@@ -52,9 +52,14 @@ function failureOf(path: PathMtu, context: PathContext): Failure | null {
 
 const inconclusive = (detail: string): Failure => ({ code: 'PROBE_INCONCLUSIVE', detail })
 
+/** Which MTU to set to `mtu`, where `promised` is more than the path carries. */
+function setMtu(mtu: number, promised: number, { asker, promise, tunnel, nodeLinks }: PathContext): string {
+  return asker === 'node' ? setNodeMtu(mtu, promised, promise.device) : setPodMtu(mtu, promised, tunnel, nodeLinks)
+}
+
 function blackHole(path: PathMtu, context: PathContext): Failure {
   const { largestPass: passes, smallestLost: lost, promised, target } = path
-  const { firstHop, promise, filtered, tunnel, nodeLinks } = context
+  const { firstHop, promise, filtered, nodeLinks } = context
   const works = passes ?? 0
   const seen = `packets of ${lost} bytes and more to ${target.role} vanish without an ICMP error while ${passes} bytes pass; ${promised} are promised`
   const tcp = tcpRemark(context.segment)
@@ -67,9 +72,8 @@ function blackHole(path: PathMtu, context: PathContext): Failure {
   }
   if (filtered) {
     const who = filtered.saidByNode ? 'the node says "too big"' : 'somebody beyond the node says "too big"'
-    const where =
-      filtered.where === 'pod' ? 'a rule in the pod drops it' : 'the node drops it before it reaches the pod'
-    const wanted = context.insideCluster ? ` ${setPodMtu(works, promised, tunnel, nodeLinks)}` : ''
+    const where = WHERE[filtered.where === 'pod' ? 'pod' : context.asker === 'node' ? 'own' : 'node']
+    const wanted = context.insideCluster ? ` ${setMtu(works, promised, context)}` : ''
     return {
       code: 'PATH_MTU_ERRORS_FILTERED',
       detail: `packets of ${lost} bytes and more to ${target.role} do not arrive, ${passes} bytes do: ${who}, but ${where}${tcp}`,
@@ -80,9 +84,15 @@ function blackHole(path: PathMtu, context: PathContext): Failure {
   return {
     code: 'PATH_MTU_BLACK_HOLE',
     detail: `${seen}${tcp}`,
-    hint: context.insideCluster ? setPodMtu(works, promised, tunnel, nodeLinks) : outside,
+    hint: context.insideCluster ? setMtu(works, promised, context) : outside,
   }
 }
+
+const WHERE = {
+  pod: 'a rule in the pod drops it',
+  node: 'the node drops it before it reaches the pod',
+  own: "the node's own rules drop it",
+} as const
 
 /** TCP beside an ICMP black hole: said, and never a reason to overrule it. */
 function tcpRemark(segment: SegmentResult | null): string {
@@ -104,7 +114,7 @@ function belowExpected(path: PathMtu, { expected, promise, tunnel, nodeLinks }: 
   return {
     code: 'PATH_MTU_BELOW_EXPECTED',
     detail: `packets of up to ${path.mtu} bytes reach ${path.target.role}, EXPECT_MTU is ${expected}: ${why}`,
-    hint: `Set the pod network's MTU to ${expected} where the network between the nodes carries ${expected + (tunnel?.overhead ?? 0)} bytes. ${setPodMtu(expected, expected, null, nodeLinks)} If ${path.mtu} is meant, set EXPECT_MTU=${path.mtu}.`,
+    hint: `${setPodMtu(expected, expected, null, nodeLinks)} The network between the nodes must carry ${expected + (tunnel?.overhead ?? 0)} bytes for that. If ${path.mtu} is meant, set EXPECT_MTU=${path.mtu}.`,
   }
 }
 
@@ -118,12 +128,12 @@ function fragments(path: PathMtu, { outerFragments, tunnel, nodeLinks }: PathCon
   }
 }
 
-function lower(path: PathMtu, { insideCluster, tunnel, nodeLinks }: PathContext): Failure | null {
-  if (!insideCluster) return null
+function lower(path: PathMtu, context: PathContext): Failure | null {
+  if (!context.insideCluster) return null
   return {
     code: 'PATH_MTU_LOWER',
     detail: `packets of up to ${path.mtu} bytes reach ${path.target.role} although ${path.promised} are promised; ${signalText(path)}`,
-    hint: `Connections adapt, each with a delay. ${setPodMtu(path.mtu ?? 0, path.promised, tunnel, nodeLinks)}`,
+    hint: `Connections adapt, each with a delay. ${setMtu(path.mtu ?? 0, path.promised, context)}`,
   }
 }
 
@@ -140,7 +150,7 @@ function unanswered(path: PathMtu, context: PathContext): Failure | null {
     return {
       code: 'PATH_MTU_LOWER',
       detail: `${ping}; TCP had to go down to packets of ${learned} bytes although ${promise.mtu} are promised`,
-      hint: `Connections adapt, each with a delay. ${setPodMtu(learned, promise.mtu, context.tunnel, context.nodeLinks)}`,
+      hint: `Connections adapt, each with a delay. ${setMtu(learned, promise.mtu, context)}`,
     }
   }
   if (segment?.state === 'carried' || segment?.state === 'adapted') return null
@@ -148,6 +158,7 @@ function unanswered(path: PathMtu, context: PathContext): Failure | null {
     return {
       code: 'PATH_MTU_BLACK_HOLE',
       detail: `${ping}; TCP connects, but a segment in a packet of ${segment.packetBytes} bytes is never acknowledged (sent again ${segment.retransmissions} times)`,
+      hint: `Lower the MTU of one pod's interface step by step (\`nsenter -t <pid of the pod> -n ip link set dev ${promise.device} mtu 1400\`) until large transfers work: that is the value for the CNI configuration. ${letErrorsThrough(path.target.family, 'path')}`,
     }
   }
   return inconclusive(`${ping}, and no TCP port took a full segment, so its path MTU cannot be measured`)

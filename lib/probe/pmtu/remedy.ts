@@ -87,6 +87,11 @@ export function setPodMtu(mtu: number, promised: number, tunnel: Tunnel | null, 
   return `${set} The tunnel ${tunnel.device} (${nameOf(tunnel)}) puts ${tunnel.overhead} bytes before each packet, and the network between the nodes carries ${carries} bytes where ${below}. Or let that network carry ${needs} bytes.`
 }
 
+/** Between nodes: what their interfaces promise, or what lies between them. */
+export function setNodeMtu(mtu: number, promised: number, device: string): string {
+  return `Let the network between the nodes carry ${promised} bytes (switch ports, VLANs, the cloud's link), or set the MTU of ${device} to ${mtu} on every node: \`ip link set dev ${device} mtu ${mtu}\`. The pod network's MTU must then leave room for its tunnel (VXLAN: ${mtu - 50} over IPv4, ${mtu - 70} over IPv6).`
+}
+
 /** The two ends of the pod's own link must agree. */
 export function alignFirstHop(
   device: string,

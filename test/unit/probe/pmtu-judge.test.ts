@@ -169,6 +169,16 @@ describe('a black hole whose cause is seen', () => {
     )
   })
 
+  test('between nodes it is the node whose interface is set, and whose rules drop', () => {
+    const asker = 'node' as const
+    expect(hintOf(hole, { asker })).toMatch(
+      /carry 1500 bytes .*`ip link set dev eth0 mtu 1397`.*VXLAN: 1347 over IPv4, 1327 over/,
+    )
+    expect(hintOf(lower, { asker })).toContain('`ip link set dev eth0 mtu 1411`')
+    const filtered = { where: 'node', saidByNode: false } as const
+    expect(saidOf(hole, { asker, filtered })).toContain("but the node's own rules drop it")
+  })
+
   test('errors that are filtered on the node, of IPv6', () => {
     const filtered = { where: 'node', saidByNode: false } as const
     const six = { ...hole, target: { ...target, family: 6 } as const }
