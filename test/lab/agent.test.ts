@@ -1,6 +1,8 @@
 /** A process in another network namespace that answers for it: what it sees is there, and its end is an answer too. */
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AgentError, agentIn } from '../../lib/agent/client.ts'
@@ -19,7 +21,11 @@ beforeAll(async () => {
   ip(`-n ${here} link set only-there up`)
   ip(`-n ${here} addr add 198.18.7.1/24 dev only-there`)
 })
-afterAll(() => made.remove())
+afterAll(() => {
+  made.remove()
+  // Vitest ends its workers by a signal, which no exit handler outlives
+  if (file) rmSync(dirname(file), { recursive: true })
+})
 
 const agents = (path: string) =>
   run('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)])

@@ -1,9 +1,9 @@
 /** The library as the workers load it: which modules are bundled, and that the bundle is the library. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { bundledLibrary } from '../../../lib/bundle.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -14,6 +14,9 @@ async function resolved(id: string): Promise<string | undefined> {
   const vite = { resolve: async () => ({ id }) }
   return (await library.resolveId.call(vite, id, undefined))?.id
 }
+
+// Vitest ends its workers by a signal, which no exit handler outlives
+afterAll(async () => rmSync(dirname((await resolved(`${root}lib/check.ts`)) as string), { recursive: true }))
 
 describe('the bundled library', () => {
   it('serves what checks and Vitest import', async () => {
