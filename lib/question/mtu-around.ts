@@ -1,5 +1,5 @@
 /** What is known around a path MTU: the node's side of the path, counters that follow the probes, and what TCP meets. */
-import { agentIn } from '../agent/client.ts'
+import { type Agent, agentIn } from '../agent/client.ts'
 import { given } from '../fact.ts'
 import { type Counters, readCounters } from '../node/counters.ts'
 import { type Link, readLinks } from '../node/links.ts'
@@ -39,13 +39,15 @@ const readOwnCounters = (): Counters | null => readCounters('thread-self')
 
 /** What the node knows about the way to `address`; null when it cannot be asked: then the finding is only less concrete. */
 export async function nodeSide(plan: Plan, place: Place, address: string): Promise<NodeSide | null> {
-  const node = agentIn(plan.node.netnsPath ?? `/proc/${nodeProcess()}/ns/net`)
   const [links, route] = isNode(plan, place)
     ? await Promise.all([readLinks(), routeTo(address)])
-    : await Promise.all([orNull(node.ask('readLinks')), orNull(node.ask('routeTo', address))])
+    : await Promise.all([orNull(node(plan).ask('readLinks')), orNull(node(plan).ask('routeTo', address))])
   if (!links?.ok) return null
   return { links: links.value, device: route?.ok ? route.value.device : null }
 }
+
+/** An agent in the node's namespace. */
+const node = (plan: Plan): Agent => agentIn(plan.node.netnsPath ?? `/proc/${nodeProcess()}/ns/net`)
 
 const orNull = <T>(asked: Promise<Outcome<T>>): Promise<Outcome<T> | null> => asked.catch(() => null)
 
@@ -80,9 +82,10 @@ export async function whereErrorsEnd(
   target: Target,
   packetBytes: number,
 ): Promise<FilteredErrors | null> {
-  const readers = isNode(plan, place) ? { node: readNodeCounters } : { node: readNodeCounters, own: readOwnCounters }
-  const moved = await watchingAlone(() => watchWindows<'node' | 'own'>(target, packetBytes, readers as never))
-  return moved === null ? null : judgeErrors(moved, target.family)
+  const onNode = isNode(plan, place)
+  const readers = { node: readNodeCounters, own: onNode ? readNodeCounters : readOwnCounters }
+  const moved = await watchingAlone(() => watchWindows(target, packetBytes, readers))
+  return moved && judgeErrors(onNode ? { node: moved.node } : moved, target.family)
 }
 
 /** `own`: the asking pod's counters; absent where the node itself asks. */

@@ -8,7 +8,7 @@ const waiting: (() => void)[] = []
 
 /** Sends beside other senders, after whoever watches. */
 export async function sendingBesideOthers<T>(work: () => Promise<T>): Promise<T> {
-  await watching
+  for (let last: unknown; last !== watching; await watching) last = watching
   sending++
   try {
     return await work()
