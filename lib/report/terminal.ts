@@ -1,6 +1,6 @@
 /** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
 import { CODES } from '../diagnose/codes.ts'
-import type { Report, Result, Verdict } from '../types.ts'
+import type { Report, Result, RunError, Verdict } from '../types.ts'
 import { countsLine, headline, namesOf, type Problem, problemsOf, runProblems, settled } from './model.ts'
 import { type PathRow, pathRows } from './paths.ts'
 import { count, oneLine, presentable } from './text.ts'
@@ -114,10 +114,17 @@ function runSection(report: Report, paint: Paint): string[] {
     ...codes.flatMap((code) => [
       '',
       paint('inconclusive', code),
-      ...problems.filter((problem) => problem.code === code).flatMap(({ message }) => labelled('seen', message)),
+      ...messagesOf(problems.filter((problem) => problem.code === code)).flatMap((seen) => labelled('seen', seen)),
       ...(CODES[code] ? labelled('do', CODES[code].remedy) : []),
     ]),
   ]
+}
+
+/** What many files met is said once. */
+function messagesOf(problems: readonly RunError[]): string[] {
+  const times = new Map<string, number>()
+  for (const { message } of problems) times.set(message, (times.get(message) ?? 0) + 1)
+  return [...times].map(([message, files]) => (files === 1 ? message : `${message} (in ${files} files)`))
 }
 
 const PATH_COLUMNS = ['path', 'family', 'promised', 'measured', 'signalled by', 'verdict'] as const

@@ -83,6 +83,12 @@ describe('the end of a run', () => {
     expect(unfinished).toContain('RUN_INTERRUPTED')
   })
 
+  test('what many files met is said once', () => {
+    const errors = ['same', 'same', 'other'].map((message) => ({ code: 'CHECK_CRASHED', message }))
+    const shown = summary(report([], { errors }), [], false)
+    expect(shown.match(/seen: .*/g)).toEqual(['seen:    same (in 2 files)', 'seen:    other'])
+  })
+
   test('forty checks of one cause are counted, not listed', () => {
     const many = Array.from({ length: 40 }, (_, i) =>
       result(`checks/pod/c${10 + i}.test.ts`, `q${10 + i}`, { verdict: 'fail', code: 'UNREACHABLE', seen: 'lost' }),
