@@ -6,6 +6,7 @@
  * never gets there.
  */
 import type { DestinationRow, Family, Place, Plan } from '../types.ts'
+import { sendingBesideOthers } from './quiet.ts'
 
 /** One asking of a question: a family, and for destination pods which of them. */
 export interface Asking {
@@ -51,7 +52,9 @@ export function question<A extends Asking, T>(
     answers.set(key, answer)
     return answer
   }
-  if (place !== 'never ahead') registered.push({ place, rows, ask: (plan, row, from) => shared(plan, row as A, from) })
+  // what needs a quiet path takes its time on any: that it is late says nothing
+  if (place === 'never ahead') return (plan, from, row) => shared(plan, row, from)
+  registered.push({ place, rows, ask: (plan, row, from) => shared(plan, row as A, from) })
   return async (plan, from, row) => {
     const late = setTimeout(() => lookAhead(plan, from), LATE_MS)
     try {
@@ -68,6 +71,6 @@ function lookAhead(plan: Plan, place: Place): void {
   for (const known of registered) {
     if (known.place !== place && known.place !== 'both') continue
     // the check that asks it in its turn sees the rejection; here it only must not be unhandled
-    for (const row of known.rows) known.ask(plan, row, place).catch(() => undefined)
+    for (const row of known.rows) sendingBesideOthers(() => known.ask(plan, row, place)).catch(() => undefined)
   }
 }

@@ -91,6 +91,29 @@ describe('when an answer is late', () => {
     await expect(bad(one, 'pod', { family: 6 })).rejects.toThrow('needs y')
   })
 
+  it('of a question that needs a quiet path, it says nothing: nothing is asked ahead', async () => {
+    const other = asker()
+    const quiet = room.question('never ahead', room.families, asker(LATE))
+    room.question('pod', room.families, other)
+    await quiet(plan(), 'pod', { family: 4 })
+    expect(other).not.toHaveBeenCalled()
+  })
+
+  it('who watches counters waits for what is asked ahead', async () => {
+    const order: string[] = []
+    const { watchingAlone } = await import('../../../lib/question/quiet.ts')
+    const slow = room.question('pod', room.families, asker(LATE))
+    room.question('pod', room.families, async () => {
+      await sleep(100)
+      order.push('answered')
+    })
+    const asked = slow(plan(), 'pod', { family: 4 })
+    await sleep(720)
+    await watchingAlone(async () => order.push('watched'))
+    await asked
+    expect(order).toEqual(['answered', 'answered', 'watched'])
+  })
+
   it('in time, nothing is asked ahead', async () => {
     const other = asker()
     const quick = room.question('pod', room.families, asker(50))
