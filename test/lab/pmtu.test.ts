@@ -20,6 +20,8 @@ beforeEach(() => {
   chain.clear()
   chain.nearMtu(1500)
   chain.farMtu(1500)
+  // the kernel never raises what it has learned of a path before it expires
+  for (const family of ['-4', '-6']) ip(`${family} -n ${chain.a} route flush cache`)
 })
 
 const target = (family: Family, address: string = B[family]): Target => ({
