@@ -3,7 +3,7 @@ import { addressOf, endpointTarget, familyName, familyOf, given, needed, ofFamil
 import { NotApplicable } from '../failure.ts'
 import { askHttps, askHttpsRepeatedly, type HttpsOptions, type HttpsResult } from '../probe/http.ts'
 import { judgeEach } from '../probe/judge.ts'
-import type { Family, Outcome, Plan, Target } from '../types.ts'
+import type { Endpoint, Family, Outcome, Plan, Target } from '../types.ts'
 import { httpsAnswer } from './answers.ts'
 import { families, question } from './question.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
@@ -48,12 +48,16 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
 
 /** Every address of the EndpointSlices of the service kubernetes. */
 export const apiEndpoints = question('both', families, async (plan, { family }): Promise<HttpsAnswer> => {
-  const all = given(plan.api.endpoints)
-  const has = `they are ${all.map(({ address }) => address).join(', ') || 'none'}`
-  const endpoints = needed(ofFamily(all, family), `${familyName(family)} endpoints of the API server`, has)
-  const targets = endpoints.map((endpoint) => endpointTarget('an API server endpoint', endpoint))
+  const targets = endpointsOver(plan, family).map((endpoint) => endpointTarget('an API server endpoint', endpoint))
   return askAll(targets, 'API server endpoints', https(plan))
 })
+
+/** The API server's endpoints of a family; not applicable where it has none. */
+export function endpointsOver(plan: Plan, family: Family): readonly Endpoint[] {
+  const all = given(plan.api.endpoints)
+  const has = `they are ${all.map(({ address }) => address).join(', ') || 'none'}`
+  return needed(ofFamily(all, family), `${familyName(family)} endpoints of the API server`, has)
+}
 
 /** The server that the kubeconfig names, with the CA and name that the kubeconfig says. Not by family: it has one name. */
 export async function kubeconfigServer(plan: Plan): Promise<HttpsAnswer> {

@@ -1,10 +1,11 @@
 /** Path MTU against what the namespace is promised: the smaller of its link's and its route's MTU. */
 import { AgentError, agentIn } from '../agent/client.ts'
-import { addressOf, endpointTarget, familyName, given, needed, ofFamily } from '../fact.ts'
+import { addressOf, endpointTarget, familyName, given, needed } from '../fact.ts'
 import { Inconclusive, NotApplicable } from '../failure.ts'
 import { type PromisedMtu, promisedMtu } from '../node/routes.ts'
 import { allOf } from '../probe/judge.ts'
 import {
+  fragmented,
   fullSegment,
   type Judged,
   judgePathMtu,
@@ -15,7 +16,7 @@ import {
   type SegmentResult,
 } from '../probe/pmtu/index.ts'
 import type { Outcome, Place, Plan, Target } from '../types.ts'
-import { apiEndpoints } from './api.ts'
+import { apiEndpoints, endpointsOver } from './api.ts'
 import { externalPing, externalTarget } from './external.ts'
 import { firstHop, isCutByNode, nodeSide, readNodeCounters, tunnelFrom, whereErrorsEnd } from './mtu-around.ts'
 import { destinationPing, openTcpPort, type PingAnswer, podOf, targetOf } from './pod.ts'
@@ -61,9 +62,7 @@ export const mtuToExternal = question('never ahead', families, async (plan, row)
 
 /** Path MTU to every API server endpoint: its answer to a full-size ClientHello stands in where it answers no echo. */
 export const mtuToApi = question('never ahead', families, async (plan, { family }): Promise<MtuAnswer> => {
-  const all = given(plan.api.endpoints)
-  const has = `they are ${all.map(({ address }) => address).join(', ') || 'none'}`
-  const endpoints = needed(ofFamily(all, family), `${familyName(family)} endpoints of the API server`, has)
+  const endpoints = endpointsOver(plan, family)
   startAgents(plan)
   const reached = await apiEndpoints(plan, 'pod', { family })
   const nodes = plan.peerNode.state === 'known' ? plan.peerNode.value.known : plan.node.internalIPs
@@ -148,7 +147,7 @@ async function measure(plan: Plan, place: Place, asked: Asked): Promise<MtuAnswe
 /** Packets that the node has cut in pieces until now. */
 function cuts(): number | null {
   const counters = readNodeCounters()
-  return counters && (counters['Ip.FragCreates'] ?? 0) + (counters['Ip6.FragCreates'] ?? 0)
+  return counters && fragmented(counters)
 }
 
 /** Looks around only where the measure leaves something to explain: a healthy path costs nothing more. */

@@ -36,22 +36,24 @@ const DESTINATION = 'pod/mtu-destination'
 const OTHER = { check: DESTINATION, row: 'other-node' } as const
 
 export function mtuFaults(pick: Pick): readonly MtuFault[] {
+  /** Below what the pods are promised, and large enough for IPv6. */
+  const size = () => pick(1290, 1440)
   return [
-    underlayHole(pick(1290, 1440)),
-    narrowTunnel(pick(1290, 1440)),
-    narrowTunnelFilteredOnNode(pick(1290, 1440)),
-    narrowTunnelFilteredInPod(pick(1290, 1440)),
-    narrowOutside(pick(1290, 1440)),
-    narrowOutsideFilteredOnNode(pick(1290, 1440)),
-    outsideHole(pick(1290, 1440)),
+    underlayHole(size()),
+    narrowTunnel(size()),
+    narrowTunnelFilteredOnNode(size()),
+    narrowTunnelFilteredInPod(size()),
+    narrowOutside(size()),
+    narrowOutsideFilteredOnNode(size()),
+    outsideHole(size()),
     outerFragments(pick(1400, 1440)),
-    firstHop(pick(1290, 1440)),
-    wayBack(pick(1290, 1440)),
-    apiHole(pick(1290, 1440)),
+    firstHop(size()),
+    wayBack(size()),
+    apiHole(size()),
     betweenNodes(pick(1290, 1490)),
     expected(pick(PROMISED + 1, 9000)),
     pingFiltered(null),
-    pingFiltered(pick(1290, 1440)),
+    pingFiltered(size()),
   ]
 }
 

@@ -7,7 +7,7 @@ import { type Counters, difference } from '../../node/counters.ts'
 import { openEchoes } from '../../socket/icmp-echo.ts'
 import type { Family, Target } from '../../types.ts'
 
-export const WINDOWS = [7, 0, 11] as const
+const WINDOWS = [7, 0, 11] as const
 /** Between two echoes, and after the last one of a window. */
 const PACE_MS = 4
 const SETTLE_MS = 120
@@ -47,17 +47,21 @@ export async function watchWindows<K extends string>(
 /** What may move in the empty window, by other traffic. */
 const NOISE = 1
 
-/** Whether a quantity moved with the probes, once for each of them at least. */
-export function followsEach(movement: Movement, quantity: (moved: Counters) => number): boolean {
-  const [busy, empty, busier] = movement.map(quantity) as [number, number, number]
-  return busy >= WINDOWS[0] && empty <= NOISE && busier >= WINDOWS[2]
-}
+type Follows = (movement: Movement, quantity: (moved: Counters) => number) => boolean
 
-/** The same for most of them: an answer may be lost, or left out by a router that limits its errors. */
-export function followsMost(movement: Movement, quantity: (moved: Counters) => number): boolean {
-  const [busy, empty, busier] = movement.map(quantity) as [number, number, number]
-  return busy > WINDOWS[0] / 2 && empty <= NOISE && busier > WINDOWS[2] / 2
-}
+/** Whether a quantity moved with the probes, at least so often for each of them. */
+const followsBy =
+  (share: number): Follows =>
+  (movement, quantity) => {
+    const [busy, empty, busier] = movement.map(quantity) as [number, number, number]
+    return busy >= WINDOWS[0] * share && empty <= NOISE && busier >= WINDOWS[2] * share
+  }
+
+/** Once for each probe. */
+export const followsEach = followsBy(1)
+
+/** For most of them: an answer may be lost, or left out by a router that limits its errors. */
+export const followsMost = followsBy(1 / 2)
 
 const ipName = (family: Family): string => (family === 4 ? 'Ip' : 'Ip6')
 
