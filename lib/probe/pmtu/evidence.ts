@@ -71,7 +71,7 @@ function hopsOf(path: PathMtu, context: PathContext): readonly Hop[] {
       name: path.target.name,
       address: path.target.address,
       ...(path.mtu === null ? {} : { mtu: path.mtu }),
-      ...(hole ? { note: `${path.smallestLost} bytes and more vanish on the way` } : {}),
+      ...(hole ? { note: `${path.smallestLost} bytes and more vanish` } : {}),
     },
   ]
 }
