@@ -12,6 +12,7 @@ import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
 import { placeState } from './netns/worker.ts'
 import type {
+  Answer,
   CheckRecord,
   Code,
   DestinationRow,
@@ -101,6 +102,7 @@ async function answer<R extends Row>(
 ): Promise<CheckRecord> {
   const evidence: Evidence[] = []
   const targets: Target[] = []
+  const answers: Answer[] = []
   const details: string[] = []
   const warnings: { code: Code; seen: string; hint: string | undefined }[] = []
   const record = (verdict: Verdict, seen: string, code?: Code, hint?: string): CheckRecord => ({
@@ -114,20 +116,25 @@ async function answer<R extends Row>(
     ...(hint ? { hint } : {}),
     evidence,
     targets,
+    ...(answers.length > 0 ? { answers } : {}),
   })
+  const keep = (outcome: Outcome<unknown>) => {
+    evidence.push(...outcome.evidence)
+    answers.push(...(outcome.answers ?? []))
+  }
   const ask: Ask<R> = {
     plan,
     place,
     row,
     given,
     must(outcome, hint) {
-      evidence.push(...outcome.evidence)
+      keep(outcome)
       if (!outcome.ok) throw failureOf(outcome.code, outcome.detail, hint)
       if (outcome.detail) details.push(outcome.detail)
       return outcome.value
     },
     warn(outcome, hint) {
-      evidence.push(...outcome.evidence)
+      keep(outcome)
       // what could not be looked at is never shown as a warning, which is green
       if (!outcome.ok && CODES[outcome.code]?.kind === 'inconclusive') {
         throw failureOf(outcome.code, outcome.detail, hint)

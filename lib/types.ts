@@ -71,10 +71,36 @@ export interface Target {
 /** Stable failure code, SCREAMING_SNAKE, documented in lib/diagnose/codes.ts and in the README. */
 export type Code = string
 
-/** What a probe returns: network failure is data, never an exception (design: outcome, not exceptions). */
+/** What one target's answer means; code null: it answered as it should. ms: time to the answer. */
+export interface Answer {
+  readonly target: Target
+  readonly code: Code | null
+  /** As a person would say it: "no answer in 3 s", "refused". */
+  readonly said: string
+  readonly ms: number | null
+  /** It answered, but only to a repeat: the first packet, or its answer, was lost. */
+  readonly resent?: boolean
+}
+
+/**
+ * What a probe returns: network failure is data, never an exception (design: outcome, not exceptions).
+ * `answers`: of each target by itself, where several were asked; the diagnosis compares those that failed with those that did not.
+ */
 export type Outcome<T> =
-  | { readonly ok: true; readonly value: T; readonly detail?: string; readonly evidence: readonly Evidence[] }
-  | { readonly ok: false; readonly code: Code; readonly detail: string; readonly evidence: readonly Evidence[] }
+  | {
+      readonly ok: true
+      readonly value: T
+      readonly detail?: string
+      readonly evidence: readonly Evidence[]
+      readonly answers?: readonly Answer[]
+    }
+  | {
+      readonly ok: false
+      readonly code: Code
+      readonly detail: string
+      readonly evidence: readonly Evidence[]
+      readonly answers?: readonly Answer[]
+    }
 
 /**
  * A fact of the plan. `unknown`: we could not look (the check is inconclusive).
@@ -269,14 +295,22 @@ export interface ClusterDns {
   readonly replicas: readonly Endpoint[]
 }
 
-/** What the diagnosis says about one or more failing checks (filled by lib/diagnose). */
+/** What the diagnosis says about one or more failing checks: one cause, how it is known, what to do. */
 export interface Finding {
   readonly code: Code
+  /** One sentence: what is broken, and where. */
   readonly cause: string
+  /** proven: what was seen followed the repeated probes, and the state agrees; else likely. */
   readonly confidence: 'proven' | 'likely'
   readonly evidence: readonly Evidence[]
+  /** What to change, with commands to copy in backticks. */
   readonly remedy: string
+  /** Ids of the results that follow from it. */
   readonly explains: readonly string[]
+  /** A command line that asks again what failed. */
+  readonly again: string
+  /** What cannot be seen until this is mended; null: nothing. */
+  readonly hides: string | null
 }
 
 /** What a check leaves in task.meta: the raw material of a Result. */
@@ -294,6 +328,8 @@ export interface CheckRecord {
   readonly hint?: string
   readonly evidence: readonly Evidence[]
   readonly targets: readonly Target[]
+  /** Of each target by itself, where they are known. */
+  readonly answers?: readonly Answer[]
 }
 
 /** One question with its answer, independent of Vitest; can be merged over nodes and compared over time. */

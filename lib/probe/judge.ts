@@ -1,17 +1,6 @@
 /** From the answers of many targets to one outcome: pure. */
 import { CODES } from '../diagnose/codes.ts'
-import type { Code, Evidence, Outcome, Target } from '../types.ts'
-
-/** What one target's answer means; code null: it answered as it should. ms: time to the answer. */
-export interface Answer {
-  readonly target: Target
-  readonly code: Code | null
-  /** As a person would say it: "no answer in 3 s", "refused". */
-  readonly said: string
-  readonly ms: number | null
-  /** It answered, but only to a repeat: the first packet, or its answer, was lost. */
-  readonly resent?: boolean
-}
+import type { Answer, Code, Evidence, Outcome, Target } from '../types.ts'
 
 /** Rows of a table that a report can still show; failures come first. */
 const MOST_ROWS = 100
@@ -31,13 +20,15 @@ export function judgeEach(noun: string, answers: readonly Answer[]): Outcome<voi
   const bad = answers.filter((answer) => answer.code !== null)
   const counts = `${answers.length - bad.length} of ${answers.length} ${noun} answered`
   const code = commonest(bad.map((answer) => answer.code as Code))
-  if (code === undefined) return { ok: true, value: undefined, detail: `${counts}, ${quickest(answers)}`, evidence }
+  const kept = failedFirst(answers).slice(0, MOST_ROWS)
+  if (code === undefined)
+    return { ok: true, value: undefined, detail: `${counts}, ${quickest(answers)}`, evidence, answers: kept }
   const [first] = bad
   if (answers.length === 1 && first)
-    return { ok: false, code, detail: `${nameOf(first.target)}: ${first.said}`, evidence }
+    return { ok: false, code, detail: `${nameOf(first.target)}: ${first.said}`, evidence, answers: kept }
   const named = bad.slice(0, MOST_NAMES).map((answer) => `${nameOf(answer.target)}: ${answer.said}`)
   const more = bad.length > MOST_NAMES ? `; and ${bad.length - MOST_NAMES} more` : ''
-  return { ok: false, code, detail: `${counts}; ${named.join('; ')}${more}`, evidence }
+  return { ok: false, code, detail: `${counts}; ${named.join('; ')}${more}`, evidence, answers: kept }
 }
 
 /**
@@ -52,13 +43,15 @@ export function judgeRepeated(target: Target, attempts: readonly Answer[]): Outc
   if (outcome.ok) {
     const said = [...new Set(attempts.map((answer) => answer.said))].join(', ')
     const often = attempts.length === 1 ? '' : ` ${attempts.length} times`
-    return { ...outcome, detail: `${nameOf(target)}: ${said}${often}, ${quickest(attempts)}` }
+    const detail = `${nameOf(target)}: ${said}${often}, ${quickest(attempts)}`
+    return { ...outcome, detail, answers: [{ target, code: null, said, ms: null }] }
   }
   const all = bad.length === attempts.length
   const code = commonest((all && heard.length > 0 ? heard : bad).map((answer) => answer.code as Code)) ?? outcome.code
   const said = [...new Set([...heard, ...bad].map((answer) => answer.said))].join('; ')
   const detail = `${nameOf(target)}: ${all ? said : `${bad.length} of ${attempts.length} attempts failed: ${said}`}`
-  return { ...outcome, code: !all && DEAD.has(code) ? 'BACKEND_DEAD' : code, detail }
+  const meant = !all && DEAD.has(code) ? 'BACKEND_DEAD' : code
+  return { ...outcome, code: meant, detail, answers: [{ target, code: meant, said, ms: null }] }
 }
 
 /** Nothing came back: what loss and a dead backend have in common. */
@@ -72,11 +65,14 @@ const SILENCE: ReadonlySet<Code> = new Set(['UNREACHABLE', 'DNS_NO_ANSWER', 'UDP
  */
 export function allOf(outcomes: readonly Outcome<void>[]): Outcome<void> {
   const evidence = outcomes.flatMap((outcome) => outcome.evidence)
+  const answers = outcomes.flatMap((outcome) => outcome.answers ?? [])
   if (outcomes.length === 0) return { ok: false, code: 'PROBE_INCONCLUSIVE', detail: 'nothing was asked', evidence }
   const bad = outcomes.filter((outcome) => !outcome.ok)
   const detail = (bad.length > 0 ? bad : outcomes).flatMap((outcome) => outcome.detail || []).join('; ')
   const [decisive] = bad.toSorted((a, b) => GRAVITY.indexOf(kindOf(a.code)) - GRAVITY.indexOf(kindOf(b.code)))
-  return decisive ? { ...decisive, detail, evidence } : { ok: true, value: undefined, detail, evidence }
+  return decisive
+    ? { ...decisive, detail, evidence, answers }
+    : { ok: true, value: undefined, detail, evidence, answers }
 }
 
 const GRAVITY = ['fail', 'inconclusive', 'warn'] as const
@@ -106,8 +102,11 @@ function commonest(codes: readonly Code[]): Code | undefined {
   return [...counted].sort(([, a], [, b]) => b - a)[0]?.[0]
 }
 
+const failedFirst = (answers: readonly Answer[]): Answer[] =>
+  answers.toSorted((a, b) => Number(a.code === null) - Number(b.code === null))
+
 function table(noun: string, answers: readonly Answer[]): Evidence {
-  const sorted = answers.toSorted((a, b) => Number(a.code === null) - Number(b.code === null))
+  const sorted = failedFirst(answers)
   const shown = sorted.slice(0, MOST_ROWS)
   return {
     kind: 'table',

@@ -3,10 +3,9 @@ import { canonicalAddress } from '../packet/address.ts'
 import type { DnsResult } from '../probe/dns.ts'
 import type { HttpsResult } from '../probe/http.ts'
 import { type EchoResult, judgeEcho } from '../probe/icmp.ts'
-import type { Answer } from '../probe/judge.ts'
 import type { TcpResult, TcpState } from '../probe/tcp.ts'
 import type { UdpResult } from '../probe/udp.ts'
-import type { Code } from '../types.ts'
+import type { Answer, Code } from '../types.ts'
 
 const TCP: Record<TcpState, { code: Code | null; said: string }> = {
   connected: { code: null, said: 'connected' },

@@ -1,10 +1,10 @@
 /** Destination pods: ICMP and TCP are two questions; each is evidence for the other. */
 import { addressOf, familyName, given, needed } from '../fact.ts'
 import { type EchoResult, echo, judgeEcho } from '../probe/icmp.ts'
-import { type Answer, judgeEach, nameOf } from '../probe/judge.ts'
+import { judgeEach, nameOf } from '../probe/judge.ts'
 import { connect, type TcpResult } from '../probe/tcp.ts'
 import type { UdpState } from '../probe/udp.ts'
-import type { Evidence, Outcome, Plan, PodTarget, Target } from '../types.ts'
+import type { Answer, Evidence, Outcome, Plan, PodTarget, Target } from '../types.ts'
 import { echoAnswer, lossAnswer, tcpAnswer } from './answers.ts'
 import { type Asking, destinations, question } from './question.ts'
 

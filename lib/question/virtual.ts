@@ -5,9 +5,9 @@
  * missing route) leaves no conntrack entry, so the kernel's repeated SYN may be sent to another backend and succeed a
  * second later: only the lost first packet tells. Random loss loses first packets too; it takes no steady share.
  */
-import { type Answer, isSilence, judgeRepeated } from '../probe/judge.ts'
+import { isSilence, judgeRepeated } from '../probe/judge.ts'
 import { attemptsFor } from '../probe/tcp.ts'
-import type { Outcome, Plan, Target } from '../types.ts'
+import type { Answer, Outcome, Plan, Target } from '../types.ts'
 import { destinationPing } from './pod.ts'
 import type { Asking } from './question.ts'
 

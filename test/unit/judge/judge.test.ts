@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CODES } from '../../../lib/diagnose/codes.ts'
-import { type Answer, allOf, isSilence, judgeEach, judgeRepeated, nameOf } from '../../../lib/probe/judge.ts'
-import type { Outcome } from '../../../lib/types.ts'
+import { allOf, isSilence, judgeEach, judgeRepeated, nameOf } from '../../../lib/probe/judge.ts'
+import type { Answer, Outcome } from '../../../lib/types.ts'
 import { target } from '../question/sample-plan.ts'
 
 const here = target('198.18.2.9')

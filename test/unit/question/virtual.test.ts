@@ -1,9 +1,8 @@
 /** One dead backend of N, random loss, and what a virtual address says of each. */
 import { describe, expect, test } from 'vitest'
-import type { Answer } from '../../../lib/probe/judge.ts'
 import { attemptsFor } from '../../../lib/probe/tcp.ts'
 import { askVirtual } from '../../../lib/question/virtual.ts'
-import type { Target } from '../../../lib/types.ts'
+import type { Answer, Target } from '../../../lib/types.ts'
 
 const target: Target = { role: 'x', name: 'web', address: '198.19.0.9', family: 4, protocol: 'tcp', port: 80 }
 const good: Answer = { target, code: null, said: 'connected', ms: 1 }

@@ -1,0 +1,198 @@
+/**
+ * What a network namespace is set to, as plain data: read by lib/node/state, judged by checks and by lib/diagnose. No code.
+ * Survives structuredClone and JSON.
+ */
+import type { Family } from './types.ts'
+
+/** One interface (`ip -j -d link`). */
+export interface LinkState {
+  readonly name: string
+  readonly index: number
+  /** Bytes. */
+  readonly mtu: number
+  /** veth, vxlan, bridge, ...; null for a physical device and loopback. */
+  readonly kind: string | null
+  /** Interface index of the other end (veth) or of the lower device (vlan, macvlan). */
+  readonly peerIndex: number | null
+  /** The peer is in this namespace too. */
+  readonly peerName: string | null
+  /** Name of the bridge or bond that it is a port of. */
+  readonly master: string | null
+  /** UP, DOWN, LOWERLAYERDOWN, UNKNOWN, ... (RFC 2863 as in Linux). */
+  readonly operstate: string
+  /** As `ip link` prints them: UP, LOWER_UP, NOARP, NO-CARRIER, ... */
+  readonly flags: readonly string[]
+  readonly mac: string | null
+  /** Of a bridge's port. */
+  readonly port: {
+    readonly state: string
+    readonly hairpin: boolean
+    readonly isolated: boolean
+    readonly learning: boolean
+  } | null
+  readonly vxlan: {
+    readonly id: number | null
+    readonly port: number
+    readonly local: string | null
+    readonly device: string | null
+    readonly learning: boolean
+  } | null
+  /** Since the interface was made: packets dropped and errors, each way. */
+  readonly counters: {
+    readonly rxDropped: number
+    readonly rxErrors: number
+    readonly txDropped: number
+    readonly txErrors: number
+  } | null
+}
+
+export interface AddressState {
+  readonly address: string
+  readonly family: Family
+  readonly device: string
+  readonly prefixLength: number
+  /** global, link, host, site */
+  readonly scope: string
+  readonly dadFailed: boolean
+  readonly tentative: boolean
+}
+
+/** One next hop of one route of any table. */
+export interface RouteState {
+  readonly family: Family
+  /** main, local, or a number. */
+  readonly table: string
+  /** "default" or a prefix. */
+  readonly destination: string
+  readonly gateway: string | null
+  readonly device: string | null
+  readonly metric: number
+  readonly source: string | null
+  readonly scope: string | null
+  /** unicast, local, broadcast, unreachable, prohibit, blackhole, throw, ... */
+  readonly type: string
+  /** dead, linkdown, onlink, ... */
+  readonly flags: readonly string[]
+}
+
+/** A policy rule (`ip rule`). */
+export interface RuleState {
+  readonly family: Family
+  readonly priority: number
+  /** What it matches beside everything, as iproute2 names it: {src: '192.0.2.1', iif: 'eth0', fwmark: '0x1'}. */
+  readonly selector: Readonly<Record<string, string>>
+  /** The table that is looked up; null for an action. */
+  readonly table: string | null
+  /** unreachable, prohibit, blackhole; null when a table is looked up. */
+  readonly action: string | null
+}
+
+export interface NeighbourState {
+  readonly address: string
+  readonly device: string
+  /** NUD state: REACHABLE, STALE, FAILED, INCOMPLETE, PERMANENT, NOARP, ... */
+  readonly state: string
+  readonly mac: string | null
+}
+
+/** A forwarding entry of a bridge or a VXLAN device (`bridge fdb`). */
+export interface FdbState {
+  readonly mac: string
+  readonly device: string
+  /** VXLAN: the tunnel's other end. */
+  readonly destination: string | null
+  readonly permanent: boolean
+}
+
+/** A table of rules in the kernel, of nftables or of iptables' old back end, in one form. */
+export interface FirewallState {
+  /** Base chains in the order in which the kernel calls them are found by hook and priority. */
+  readonly chains: readonly FirewallChain[]
+  /** Elements of named sets and maps that rules refer to, by "family table name". */
+  readonly sets: Readonly<Record<string, FirewallSet>>
+  /** Why a part could not be read; null: everything was. */
+  readonly missing: string | null
+}
+
+export interface FirewallChain {
+  /** "nft" or "iptables-legacy". */
+  readonly backend: 'nft' | 'iptables-legacy'
+  /** ip, ip6, inet, bridge, arp, netdev. */
+  readonly family: string
+  readonly table: string
+  readonly name: string
+  /** Set for a base chain. */
+  readonly base: {
+    readonly hook: string
+    readonly type: string
+    readonly priority: number
+    readonly policy: 'accept' | 'drop'
+    /** netdev and ingress hooks. */
+    readonly device: string | null
+  } | null
+  readonly rules: readonly FirewallRule[]
+}
+
+export interface FirewallRule {
+  /** As a person reads it: nft's own text where it can be had, else iptables-save's line. */
+  readonly text: string
+  readonly handle: number | null
+  readonly matches: readonly FirewallMatch[]
+  readonly verdict: FirewallVerdict
+  /** Of the rule's own counter, when it has one. */
+  readonly packets: number | null
+}
+
+/** One condition. `unknown`: it is not understood, so whether the rule matches is not known. */
+export type FirewallMatch =
+  | {
+      readonly on:
+        | 'source'
+        | 'destination'
+        | 'iif'
+        | 'oif'
+        | 'protocol'
+        | 'source-port'
+        | 'destination-port'
+        | 'mark'
+        | 'ct-state'
+        | 'ct-status'
+        | 'icmp-type'
+        | 'length'
+        | 'family'
+        | 'source-type'
+        | 'destination-type'
+      readonly negated: boolean
+      /** Addresses and prefixes ("192.0.2.0/24"), ranges ("1-1023"), names ("eth0", "veth*", "tcp"), states; any of them. A name "@family table set" refers to `sets`. */
+      readonly values: readonly string[]
+    }
+  | { readonly on: 'unknown'; readonly text: string }
+
+export type FirewallVerdict =
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' | 'queue' }
+  | { readonly kind: 'reject'; readonly with: string }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  /** A verdict map: the packet's key decides. */
+  | { readonly kind: 'vmap'; readonly on: readonly string[]; readonly map: string }
+  | { readonly kind: 'dnat' | 'redirect' | 'tproxy'; readonly to: string | null; readonly port: number | null }
+  | { readonly kind: 'snat' | 'masquerade' | 'mark' | 'notrack' }
+  | { readonly kind: 'unknown'; readonly text: string }
+
+export interface FirewallSet {
+  /** Plain elements, or keys of a map. A concatenated key is joined by " . ". */
+  readonly elements: readonly string[]
+  /** Of a map: what each key means, in the same order (a verdict, or a value). */
+  readonly values: readonly string[] | null
+}
+
+/** Everything that is read of a namespace at once. */
+export interface NamespaceState {
+  readonly links: readonly LinkState[]
+  readonly addresses: readonly AddressState[]
+  readonly routes: readonly RouteState[]
+  readonly rules: readonly RuleState[]
+  readonly neighbours: readonly NeighbourState[]
+  readonly fdb: readonly FdbState[]
+  /** Below /proc/sys/net, by path: "ipv4/ip_forward", "ipv4/conf/eth0/rp_filter". What does not exist is left out. */
+  readonly sysctls: Readonly<Record<string, string>>
+}
