@@ -1,6 +1,5 @@
 /** What is known around a path MTU: the node's side of the path, counters that follow the probes, and what TCP meets. */
 import { type Agent, agentIn } from '../agent/client.ts'
-import { given } from '../fact.ts'
 import { type Counters, readCounters } from '../node/counters.ts'
 import { type Link, readLinks } from '../node/links.ts'
 import { type PromisedMtu, routeTo } from '../node/routes.ts'
@@ -19,6 +18,7 @@ import {
 } from '../probe/pmtu/index.ts'
 import type { Family, Outcome, Place, Plan, Target } from '../types.ts'
 import { watchingAlone } from './quiet.ts'
+import { asksFromNode, nodeNetns } from './state.ts'
 
 /** The node's side of a path: its links and the device of its own route to the target. */
 export interface NodeSide {
@@ -27,19 +27,13 @@ export interface NodeSide {
   readonly device: string | null
 }
 
-/** Whether the asking process lives in the node's own network namespace. */
-const isNode = (plan: Plan, place: Place): boolean => place === 'node' || given(plan.source).hostNetwork
-
-/** Vitest's main process lives in the node's namespace; this worker is its child. */
-const nodeProcess = (): number => process.ppid
-
-/** Counters of the node's namespace; null when they cannot be read. */
-export const readNodeCounters = (): Counters | null => readCounters(nodeProcess())
+/** Counters of the node's namespace (Vitest's main process lives in it); null when they cannot be read. */
+export const readNodeCounters = (): Counters | null => readCounters(process.ppid)
 const readOwnCounters = (): Counters | null => readCounters('thread-self')
 
 /** What the node knows about the way to `address`; null when it cannot be asked: then the finding is only less concrete. */
 export async function nodeSide(plan: Plan, place: Place, address: string): Promise<NodeSide | null> {
-  const [links, route] = isNode(plan, place)
+  const [links, route] = asksFromNode(plan, place)
     ? await Promise.all([readLinks(), routeTo(address)])
     : await Promise.all([orNull(node(plan).ask('readLinks')), orNull(node(plan).ask('routeTo', address))])
   if (!links?.ok) return null
@@ -47,7 +41,7 @@ export async function nodeSide(plan: Plan, place: Place, address: string): Promi
 }
 
 /** An agent in the node's namespace. */
-const node = (plan: Plan): Agent => agentIn(plan.node.netnsPath ?? `/proc/${nodeProcess()}/ns/net`)
+const node = (plan: Plan): Agent => agentIn(nodeNetns(plan))
 
 const orNull = <T>(asked: Promise<Outcome<T>>): Promise<Outcome<T> | null> => asked.catch(() => null)
 
@@ -58,7 +52,7 @@ export async function firstHop(
   { device }: PromisedMtu,
   side: NodeSide,
 ): Promise<PathContext['firstHop']> {
-  if (isNode(plan, place)) return null
+  if (asksFromNode(plan, place)) return null
   const own = await readLinks()
   const link = own.ok ? own.value.find(({ name }) => name === device) : undefined
   const peer = side.links.find(({ index, kind }) => index === link?.peerIndex && kind === 'veth')
@@ -82,7 +76,7 @@ export async function whereErrorsEnd(
   target: Target,
   packetBytes: number,
 ): Promise<FilteredErrors | null> {
-  const onNode = isNode(plan, place)
+  const onNode = asksFromNode(plan, place)
   const readers = { node: readNodeCounters, own: onNode ? readNodeCounters : readOwnCounters }
   const moved = await watchingAlone(() => watchWindows(target, packetBytes, readers))
   return moved && judgeErrors(onNode ? { node: moved.node } : moved, target.family)

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checks: ['check', 'preflight', 'question'],
   check: ['diagnose', 'fact', 'failure', 'netns', 'question'],
-  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe'],
+  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'state'],
   agent: ['netns', 'node', 'probe'],
   probe: ['diagnose', 'node', 'packet', 'socket'],
   socket: ['netns', 'packet'],
