@@ -11,6 +11,8 @@ import { familyName, given } from './fact.ts'
 import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
 import { placeState } from './netns/worker.ts'
+import { replay } from './replay/index.ts'
+import type { Observed } from './state.ts'
 import type {
   Answer,
   CheckRecord,
@@ -80,6 +82,8 @@ export function check<R extends Row>(
     test.concurrent(title(question, row, place), { timeout: CHECK_BUDGET_MS + 5_000 }, async ({ task, skip }) => {
       const record = await answer(question, row, place, inject('plan'), body, sendsNothing)
       task.meta.record = record
+      const observed = await replay(inject('plan'), place, toReplay(record))
+      if (observed) task.meta.observed = observed
       if (record.verdict === 'not-applicable') skip(record.seen)
       if (record.verdict === 'fail' || record.verdict === 'inconclusive') throw asError(record)
     })
@@ -170,6 +174,19 @@ function failureOf(code: Code, seen: string, hint?: string): CheckFailure {
   return CODES[code]?.kind === 'inconclusive' ? new Inconclusive(code, seen, hint) : new CheckFailure(code, seen, hint)
 }
 
+/** Failures of a path, which the path itself can be asked about again. */
+const PATH_FAILURES: ReadonlySet<Code> = new Set([
+  ...['UNREACHABLE', 'REJECTED', 'NO_ROUTE', 'NOTHING_LISTENING', 'BACKEND_DEAD', 'DNS_NO_ANSWER', 'UDP_SILENT'],
+  ...['ICMP_FILTERED', 'GATEWAY_UNRESOLVED', 'TLS_STALLED', 'DNS_TCP_BLOCKED', 'DNS_UDP_BLOCKED'],
+])
+
+/** What is asked again of a check that failed or warns: the targets that did not answer as they should. */
+function toReplay({ verdict, code, targets, answers }: CheckRecord): readonly Target[] {
+  if ((verdict !== 'fail' && verdict !== 'warn') || !PATH_FAILURES.has(code ?? '')) return []
+  if (!answers) return targets
+  return answers.filter((answer) => answer.code !== null).map(({ target }) => target)
+}
+
 /** Before anything is sent: this process must be in the namespace that the question is about. */
 function assertPlace(place: Place, plan: Plan, evidence: Evidence[]): void {
   if (plan.unusable) throw new Inconclusive(plan.unusable.code, plan.unusable.reason, plan.unusable.hint)
@@ -216,5 +233,6 @@ declare module 'vitest' {
   }
   interface TaskMeta {
     record?: CheckRecord
+    observed?: Observed
   }
 }

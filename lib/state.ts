@@ -2,7 +2,7 @@
  * What a network namespace is set to, as plain data: read by lib/node/state, judged by checks and by lib/diagnose. No code.
  * Survives structuredClone and JSON.
  */
-import type { Family } from './types.ts'
+import type { Family, Target } from './types.ts'
 
 /** One interface (`ip -j -d link`). */
 export interface LinkState {
@@ -195,4 +195,81 @@ export interface NamespaceState {
   readonly fdb: readonly FdbState[]
   /** Below /proc/sys/net, by path: "ipv4/ip_forward", "ipv4/conf/eth0/rp_filter". What does not exist is left out. */
   readonly sysctls: Readonly<Record<string, string>>
+}
+
+/** Whose network namespace: the asking process', the node's, or the destination pod's on this node. */
+export type Side = 'own' | 'node' | 'target'
+
+/** How often something happened in the windows of a replay. */
+export type Windows = readonly [busy: number, empty: number, busier: number]
+
+/** Packets of one flow seen at one interface. */
+export interface Station {
+  readonly side: Side
+  readonly device: string
+  readonly outgoing: boolean
+  /** What was sent, what came back for it, or an ICMP error about it. */
+  readonly kind: 'probe' | 'answer' | 'error'
+  /** As they stood in the packet here: address translation changes them on the way. */
+  readonly source: string
+  readonly destination: string
+  readonly destinationPort: number
+  /** What it travelled in here. */
+  readonly outer: { readonly source: string; readonly destination: string; readonly port: number | null } | null
+  /** An answer that refuses: "reset", or an ICMP error in words. */
+  readonly refusal: string | null
+  readonly seen: Windows
+}
+
+/** What the kernel says of a packet's route. */
+export interface RouteSaid {
+  /** The route can be used. */
+  readonly ok: boolean
+  readonly device: string | null
+  readonly gateway: string | null
+  /** The kernel's refusal, or the entry that was chosen, in iproute2's words. */
+  readonly said: string
+}
+
+/** A failing target, asked again in windows while everybody watched. */
+export interface FlowSeen {
+  readonly target: Target
+  readonly source: string | null
+  readonly sent: Windows
+  /** The errno with which this namespace's own kernel refused to send. */
+  readonly refused: string | null
+  readonly answered: number
+  readonly stations: readonly Station[]
+  readonly routes: {
+    readonly own: RouteSaid | null
+    /** The node's, for a packet that comes in from the pod. */
+    readonly node: RouteSaid | null
+    /** The node's way back, for an answer that comes in where the probe went out. */
+    readonly back: RouteSaid | null
+  }
+  readonly filters: readonly FilterSeen[]
+}
+
+/** A rule that ends a flow's packets at a hook, by what the rules say. */
+export interface FilterSeen {
+  readonly side: Side
+  readonly hook: string
+  readonly of: 'probe' | 'answer' | 'tunnel out' | 'tunnel in'
+  readonly verdict: 'drop' | 'reject'
+  readonly certain: boolean
+  readonly rule: string
+  readonly chain: string
+  readonly show: string
+  readonly remove: string | null
+}
+
+/** What a failing check left for the diagnosis. */
+export interface Observed {
+  readonly flows: readonly FlowSeen[]
+  /** Counters that moved, by kernel name; interface counters as "cni0 rx_dropped". */
+  readonly counters: Readonly<Partial<Record<Side, Readonly<Record<string, Windows>>>>>
+  /** Why a side could not be watched. */
+  readonly blind: Readonly<Partial<Record<Side, string>>>
+  /** Only once a process. */
+  readonly states: Readonly<Partial<Record<Side, NamespaceState>>> | null
 }

@@ -297,6 +297,8 @@ export interface ClusterDns {
 
 /** What the diagnosis says about one or more failing checks: one cause, how it is known, what to do. */
 export interface Finding {
+  /** Unique in a report: its code and its place in the order. */
+  readonly id: string
   readonly code: Code
   /** One sentence: what is broken, and where. */
   readonly cause: string
@@ -339,7 +341,8 @@ export interface Result extends CheckRecord {
   readonly file: string
   readonly name: string
   readonly seconds: number
-  readonly findings: readonly Finding[]
+  /** Ids of the findings that explain it. */
+  readonly findings: readonly string[]
 }
 
 /** Something that broke around the checks: a crashed worker, an empty run, a signal. */

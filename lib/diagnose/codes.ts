@@ -3,6 +3,7 @@
  * The order is the order of reading: what stands nearer to the root of a trouble comes first, in every report.
  */
 import type { Code } from '../types.ts'
+import { PATH_CAUSES } from './codes/path.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
 
 export interface CodeText {
@@ -151,7 +152,12 @@ const WARNINGS = {
   ),
 } as const satisfies Record<string, CodeText>
 
-export const CODES: Readonly<Record<Code, CodeText>> = { ...FAILURES, ...WARNINGS, ...NOT_LOOKED }
+export const CODES: Readonly<Record<Code, CodeText>> = {
+  ...PATH_CAUSES,
+  ...FAILURES,
+  ...WARNINGS,
+  ...NOT_LOOKED,
+}
 
 /** Place in the order of reading, unknown codes last. */
 const order = new Map(Object.keys(CODES).map((code, index) => [code, index]))

@@ -47,6 +47,35 @@ export function parseSnmp6(text: string): Counters {
   return Object.fromEntries(pairs)
 }
 
+/**
+ * Every counter of the namespace that process `pid` lives in, those of snmp, snmp6, netstat and of each interface
+ * ("cni0 rx_dropped"). Empty where they cannot be read.
+ */
+export function readAllCounters(pid: number | 'thread-self'): Counters {
+  const rest = ['netstat', 'dev'].map((name) => {
+    try {
+      return readFileSync(`/proc/${pid}/net/${name}`, 'utf8')
+    } catch {
+      return ''
+    }
+  })
+  return { ...readCounters(pid), ...parseSnmp(rest[0] ?? ''), ...parseDevices(rest[1] ?? '') }
+}
+
+const DEVICE_COLUMNS = ['rx_packets', 'rx_errors', 'rx_dropped', 'tx_packets', 'tx_errors', 'tx_dropped'] as const
+/** Columns of /proc/net/dev: bytes, packets, errs, drop, fifo, frame, compressed, multicast; then the same to send. */
+const DEVICE_PLACES = [1, 2, 3, 9, 10, 11] as const
+
+function parseDevices(text: string): Counters {
+  const pairs = text.split('\n').flatMap((line): [string, number][] => {
+    const match = /^\s*([^:\s]+):\s*(.*)$/.exec(line)
+    if (!match?.[2]) return []
+    const values = match[2].split(/\s+/).map(Number)
+    return DEVICE_COLUMNS.map((column, index) => [`${match[1]} ${column}`, values[DEVICE_PLACES[index] ?? 0] ?? 0])
+  })
+  return Object.fromEntries(pairs)
+}
+
 /** How far each counter has moved. */
 export function difference(before: Counters, after: Counters): Counters {
   return Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]))

@@ -1,5 +1,6 @@
 /** Routes of this network namespace, read with `ip -j route`. Nothing here sends a packet. */
 import { isIPv6 } from 'node:net'
+import type { RouteSaid } from '../state.ts'
 import type { Family, Outcome } from '../types.ts'
 import { type Json, number, object, objects, readIp, readIpTogether, text, texts } from './ip.ts'
 import { type Link, linkNamed, parseLink, readLinks } from './links.ts'
@@ -163,4 +164,44 @@ function noRoute(address: string, failed: Outcome<unknown> & { ok: false }): Out
 
 function found<T>(value: T): Outcome<T> & { ok: true } {
   return { ok: true, value, evidence: [] }
+}
+
+/**
+ * The kernel's word on a packet: what it would do with one that comes in by `iif` (null: one that this namespace sends itself). It
+ * judges forwarding and the reverse path filter too (net/ipv4/route.c, ip_route_input_slow). `said`: the entry that
+ * matches, or the refusal.
+ */
+export async function routeOf(packet: {
+  readonly destination: string
+  readonly source: string | null
+  readonly iif: string | null
+}): Promise<RouteSaid> {
+  const { destination, source, iif } = packet
+  const words = [destination, ...(source ? ['from', source] : []), ...(iif ? ['iif', iif] : [])]
+  const [chosen, matched] = await Promise.all([
+    readIp(['route', 'get', ...words]),
+    readIp(['route', 'get', 'fibmatch', ...words]),
+  ])
+  const entry = matched.ok && matched.value[0] ? entryText(matched.value[0]) : null
+  if (!chosen.ok) {
+    const refusal = chosen.detail.split('RTNETLINK answers: ').at(-1) ?? chosen.detail
+    return { ok: false, device: null, gateway: null, said: entry ? `${refusal} (${entry})` : refusal }
+  }
+  const choice = chosen.value[0] && parseChoice(destination, chosen.value[0])
+  if (!choice) return { ok: false, device: null, gateway: null, said: 'no route' }
+  return { ok: true, device: choice.device, gateway: choice.gateway, said: entry ?? `dev ${choice.device}` }
+}
+
+/** As `ip route` prints it. */
+function entryText(route: Json): string {
+  const gateway = gatewayOf(route)
+  const type = text(route, 'type')
+  const parts = [
+    type && type !== 'unicast' ? type : '',
+    text(route, 'dst') ?? 'default',
+    gateway ? `via ${gateway}` : '',
+    text(route, 'dev') ? `dev ${text(route, 'dev')}` : '',
+    text(route, 'table') ? `table ${text(route, 'table')}` : '',
+  ]
+  return parts.filter(Boolean).join(' ')
 }

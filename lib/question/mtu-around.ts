@@ -16,8 +16,8 @@ import {
   tunnelOf,
   watchWindows,
 } from '../probe/pmtu/index.ts'
+import { watchingAlone } from '../quiet.ts'
 import type { Family, Outcome, Place, Plan, Target } from '../types.ts'
-import { watchingAlone } from './quiet.ts'
 import { asksFromNode, nodeNetns } from './state.ts'
 
 /** The node's side of a path: its links and the device of its own route to the target. */

@@ -15,13 +15,13 @@ import {
   plainContext,
   type SegmentResult,
 } from '../probe/pmtu/index.ts'
+import { sendingBesideOthers } from '../quiet.ts'
 import type { Outcome, Place, Plan, Target } from '../types.ts'
 import { apiEndpoints, endpointsOver } from './api.ts'
 import { externalPing, externalTarget } from './external.ts'
 import { firstHop, isCutByNode, nodeSide, readNodeCounters, tunnelFrom, whereErrorsEnd } from './mtu-around.ts'
 import { destinationPing, openTcpPort, type PingAnswer, podOf, targetOf } from './pod.ts'
 import { destinations, destinationsHere, families, question } from './question.ts'
-import { sendingBesideOthers } from './quiet.ts'
 
 export interface MtuAnswer {
   readonly targets: readonly Target[]

@@ -5,8 +5,9 @@
  * process is late, all its other questions are asked at once: dead paths are then waited for together. A healthy run
  * never gets there.
  */
+
+import { sendingBesideOthers } from '../quiet.ts'
 import type { DestinationRow, Family, Place, Plan } from '../types.ts'
-import { sendingBesideOthers } from './quiet.ts'
 
 /** One asking of a question: a family, and for destination pods which of them. */
 export interface Asking {

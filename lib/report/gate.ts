@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
+import { type Case, diagnose } from '../diagnose/index.ts'
 import { publicSettings, readSettings } from '../settings.ts'
 import type { Fact, Plan, Report, Result, RunError } from '../types.ts'
 import { removeReports, writeReports } from './files.ts'
@@ -103,7 +104,7 @@ export class Gate implements Reporter {
         this.#errors.push({ code: 'CHECK_CRASHED', message: firstLine(error.message ?? 'unknown error') })
       }
     }
-    if (this.#errors.length === 0 && this.#results().length === 0) {
+    if (this.#errors.length === 0 && this.#cases().length === 0) {
       this.#errors.push({ code: 'NOTHING_RAN', message: 'no check matched the command line' })
     }
     this.#finished = new Date()
@@ -163,26 +164,29 @@ export class Gate implements Reporter {
     return errors
   }
 
-  #results(): Result[] {
-    const results: Result[] = []
+  #cases(): Case[] {
+    const cases: Case[] = []
     const seen = new Set<TestModule>(this.#modules.values())
     for (const spec of this.#expected) if (spec.testModule) seen.add(spec.testModule)
     for (const module of seen) {
       for (const test of module.children.allTests()) {
         const result = resultOf(test)
-        if (result) results.push(result)
+        if (result) cases.push({ result, observed: test.meta().observed ?? null })
       }
     }
-    return results
+    return cases
   }
 
   #report(): Report {
     const plan = this.#plan
-    const results = this.#results()
+    const cases = this.#cases()
     const source = plan?.source.state === 'known' ? plan.source.value : null
     const errors = this.#unwritable
       ? [...this.#errors, { code: 'REPORTS_UNWRITABLE', message: this.#unwritable }]
       : this.#errors
+    const about = { node: this.#node, source, nodeAddresses: plan?.node.internalIPs ?? [] }
+    const { findings, follows } = diagnose(about, cases)
+    const results = cases.map(({ result }): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
     const { verdict, exitCode } = verdictOf(results, errors)
     return {
       schema: 1,
@@ -200,7 +204,7 @@ export class Gate implements Reporter {
       notes: plan?.notes ?? [],
       results,
       errors,
-      findings: [],
+      findings,
     }
   }
 

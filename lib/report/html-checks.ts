@@ -1,6 +1,6 @@
 /** The table of all checks: one line a question, one column a family, evidence folded below it. */
 import type { Family, Place, Result, Verdict } from '../types.ts'
-import { evidenceMarkup, findingMarkup, targetMarkup } from './html-evidence.ts'
+import { evidenceMarkup, targetMarkup } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
 import { familyOf, questionText, VERDICTS } from './model.ts'
 import { oneLine } from './text.ts'
@@ -72,7 +72,7 @@ function questionMarkup({ text, results }: Question, anchors: Anchors, limit: nu
 /** Nothing to fold: what did not apply tells why, and what has no evidence has told all. */
 function isBare(results: readonly Result[], reasons: readonly string[]): boolean {
   if (results.every(({ verdict }) => verdict === 'not-applicable')) return true
-  const sizes = results.map(({ evidence, targets, findings }) => evidence.length + targets.length + findings.length)
+  const sizes = results.map(({ evidence, targets }) => evidence.length + targets.length)
   return reasons.length <= 1 && sizes.every((size) => size === 0)
 }
 
@@ -81,5 +81,5 @@ function resultMarkup(result: Result, anchors: Anchors, limit: number): Markup {
   return html`<div id="${anchors.get(result)}"><h4>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
     result.code ? `${result.code}, ` : null
   }${result.seconds.toFixed(2)} s</span></h4>
-${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${result.findings.map((finding) => findingMarkup(finding, limit))}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
+${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
 }

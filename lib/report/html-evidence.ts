@@ -1,5 +1,5 @@
 /** Evidence and targets as HTML, capped: the JSON report beside the page holds everything. */
-import type { Evidence, Finding, Target } from '../types.ts'
+import type { Evidence, Target } from '../types.ts'
 import { cappedRows, evidenceValue, figuresText, formatCell, formatHop, formatTarget, isMeasured } from './evidence.ts'
 import { html, type Markup } from './markup.ts'
 import { oneLine } from './text.ts'
@@ -47,12 +47,6 @@ export function targetMarkup(targets: readonly Target[], limit: number): Markup 
   return html`<p class="seen">Asked:</p><ul class="plain">${shown.map((target) => html`<li>${formatTarget(target)}</li>`)}${
     omitted > 0 && html`<li>${shown.length > 0 ? `and ${omitted} more` : `${omitted} targets`}</li>`
   }</ul>`
-}
-
-/** What the diagnosis found. */
-export function findingMarkup(finding: Finding, limit: number): Markup {
-  return html`<dl class="says"><dt>Cause</dt><dd>${oneLine(finding.cause, 1200)} (${finding.confidence})</dd>
-<dt>Remedy</dt><dd>${commands(finding.remedy)}</dd></dl>${evidenceMarkup(finding.evidence, limit)}`
 }
 
 /** Text in which `backticks` mark commands. */

@@ -2,11 +2,22 @@
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, Verdict } from '../types.ts'
 import { type Anchors, anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
-import { commands, findingMarkup } from './html-evidence.ts'
+import { commands, evidenceMarkup } from './html-evidence.ts'
 import { pathsMarkup } from './html-paths.ts'
 import { STYLE } from './html-style.ts'
 import { html, type Markup } from './markup.ts'
-import { countVerdicts, headline, type Problem, problemsOf, runProblems, settled, VERDICTS } from './model.ts'
+import {
+  countVerdicts,
+  type Explained,
+  explainedBy,
+  headline,
+  type Problem,
+  problemsOf,
+  runProblems,
+  settled,
+  unexplained,
+  VERDICTS,
+} from './model.ts'
 import { count, oneLine } from './text.ts'
 
 const MAX_BYTES = 300_000
@@ -32,9 +43,8 @@ function page(report: Report, limit: number): string {
   const unknown = section(report, 'inconclusive', 'What could not be looked at, and why', anchors)
   const body = html`<main>
 ${bannerMarkup(report)}
-${incompleteMarkup(report)}${failed}
+${incompleteMarkup(report)}${findingsMarkup(report, anchors, limit)}${failed}
 ${runMarkup(report)}${failed ? null : unknown}${section(report, 'warn', 'Warnings', anchors)}
-${findingsMarkup(report, limit)}
 <section><h2>All checks</h2>
 ${report.results.length > 0 ? checksMarkup(report.results, anchors, limit) : html`<p>No check has answered.</p>`}</section>
 ${pathsMarkup(report.results, anchors, limit)}${failed ? unknown : null}${aboutMarkup(report)}${settingsMarkup(report)}
@@ -103,32 +113,35 @@ function section(
   title: string,
   anchors: Anchors,
 ): Markup | null {
-  const problems = problemsOf(report.results, verdict)
+  const problems = problemsOf(unexplained(report), verdict)
   if (problems.length === 0) return null
   return html`<section><h2>${title}</h2>\n${problems.map((problem) => problemMarkup(problem, verdict, anchors))}</section>\n`
 }
 
 function problemMarkup(problem: Problem, verdict: Verdict, anchors: Anchors): Markup {
   const { code, means, remedy, seen, results } = problem
-  const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
   return html`<article class="card ${verdict}"><h3><span class="code">${code}</span>${badge(verdict)}</h3>
 <dl class="says"><dt>${results.length === 1 ? 'Check' : `${results.length} checks`}</dt><dd>${whereMarkup(problem, anchors)}</dd>
-${seen && html`<dt>Seen</dt><dd>${oneLine(seen, 1200)}</dd>`}${causes.map((cause) => html`<dt>Cause</dt><dd>${cause}</dd>`)}
+${seen && html`<dt>Seen</dt><dd>${oneLine(seen, 1200)}</dd>`}
 ${means && html`<dt>It means</dt><dd>${commands(means)}</dd>`}${remedy && html`<dt class="do">Do this</dt><dd>${commands(remedy)}</dd>`}</dl></article>\n`
 }
 
-/** The checks with links to their evidence; a long list is folded after its first ones. */
-function whereMarkup({ seen, results }: Problem, anchors: Anchors): Markup {
+/** The checks with links to their evidence. */
+const whereMarkup = ({ seen, results }: Problem, anchors: Anchors): Markup =>
+  listMarkup(results, anchors, seen === null)
+
+/** A long list is folded after its first ones. `told`: with what each saw. */
+function listMarkup(all: readonly Result[], anchors: Anchors, told: boolean): Markup {
   const list = (some: readonly Result[]) =>
     html`<ul class="where">${some.map(
       (result) =>
         html`<li><a href="#${anchors.get(result)}">${oneLine(result.name)}</a>${
-          seen === null && html`<p class="seen">${oneLine(result.seen)}</p>`
+          told && html`<p class="seen">${oneLine(result.seen)}</p>`
         }</li>`,
     )}</ul>`
-  if (results.length <= FOLD_AFTER + 2) return list(results)
-  const rest = results.slice(FOLD_AFTER)
-  return html`${list(results.slice(0, FOLD_AFTER))}<details><summary>and ${rest.length} more</summary>${list(rest)}</details>`
+  if (all.length <= FOLD_AFTER + 2) return list(all)
+  const rest = all.slice(FOLD_AFTER)
+  return html`${list(all.slice(0, FOLD_AFTER))}<details><summary>and ${rest.length} more</summary>${list(rest)}</details>`
 }
 
 function runMarkup(report: Report): Markup | null {
@@ -148,14 +161,25 @@ ${problems.map(
 )}</section>\n`
 }
 
-function findingsMarkup(report: Report, limit: number): Markup | null {
-  if (report.findings.length === 0) return null
-  return html`<section><h2>Diagnosis</h2>${report.findings.map(
-    (
-      finding,
-    ) => html`<article class="card fail"><h3><span class="code">${finding.code}</span></h3>${findingMarkup(finding, limit)}
-<ul class="where">${finding.explains.map((name) => html`<li>explains: ${oneLine(name)}</li>`)}</ul></article>`,
-  )}</section>`
+/** The causes, roots first: what to do stands before what follows, the proof is folded. */
+function findingsMarkup(report: Report, anchors: Anchors, limit: number): Markup | null {
+  const all = explainedBy(report)
+  if (all.length === 0) return null
+  const title = all.length === 1 ? 'The cause, and what to do' : `${all.length} causes, and what to do`
+  return html`<section><h2>${title}</h2>\n${all.map((one) => findingMarkup(one, anchors, limit))}</section>\n`
+}
+
+function findingMarkup({ finding, results, verdict }: Explained, anchors: Anchors, limit: number): Markup {
+  const { code, cause, confidence, remedy, hides, again, evidence } = finding
+  return html`<article class="card ${verdict}"><h3><span class="code">${code}</span>${badge(verdict, confidence)}</h3>
+<p><strong>${oneLine(cause, 1200)}</strong></p>
+<dl class="says"><dt class="do">Do this</dt><dd>${commands(remedy)}</dd>${
+    hides && html`<dt>Hidden by it</dt><dd>${oneLine(hides)}: not to be seen until this is mended</dd>`
+  }<dt>Ask again</dt><dd><code>${oneLine(again, 1000)}</code></dd>
+<dt>Explains</dt><dd>${listMarkup(results, anchors, false)}</dd></dl>${
+    evidence.length > 0 &&
+    html`<details><summary>How this is known</summary>${evidenceMarkup(evidence, limit)}</details>`
+  }</article>\n`
 }
 
 /** Which run this is, what was picked and why, and which way the pod was found. */

@@ -6,7 +6,7 @@ import junit, { type Builder, type TestCase, type TestSuite } from 'junit-report
 import { CODES } from '../diagnose/codes.ts'
 import type { Evidence, Place, Report, Result, RunError } from '../types.ts'
 import { evidenceLines, evidenceValue, targetLines } from './evidence.ts'
-import { baseName, runProblems, settled } from './model.ts'
+import { baseName, causesBehind, runProblems, settled } from './model.ts'
 import { oneLine } from './text.ts'
 
 /** At run time the module is the builder itself; its types claim a `default` inside. */
@@ -50,34 +50,39 @@ function addSuite(
       .name(unique(oneLine(result.name)))
       .file(result.file)
       .time(result.seconds)
-    addVerdict(item, result)
+    addVerdict(item, result, report)
     for (const [name, value] of propertiesOf(result)) item.property(name, value)
   }
 }
 
-function addVerdict(item: TestCase, result: Result): void {
+function addVerdict(item: TestCase, result: Result, report: Report): void {
   const code = result.code ?? 'CHECK_CRASHED'
-  const message = oneLine(result.seen, MESSAGE)
-  const text = cdata(explain(result).join('\n'))
+  const [cause] = causesBehind(result, report)
+  const message = oneLine(cause ? `follows from ${cause.code}: ${result.seen}` : result.seen, MESSAGE)
+  const text = cdata(explain(result, report).join('\n'))
   if (result.verdict === 'fail') item.failure(message, code).stacktrace(text)
   else if (result.verdict === 'inconclusive') item.error(message, code, text)
   else if (result.verdict === 'not-applicable') item.skipped()
   else if (text) item.standardOutput(text)
 }
 
-/** What was seen, what it means, what to do, and the evidence. */
-function explain(result: Result): string[] {
+/** The cause that it follows from, or that it is; what was seen, what it means, what to do, and the evidence. */
+function explain(result: Result, report: Report): string[] {
   const text = CODES[result.code ?? '']
-  const remedy = result.hint ?? text?.remedy
+  const behind = causesBehind(result, report)
+  const remedy = behind.length > 0 ? undefined : (result.hint ?? text?.remedy)
+  const own = report.findings.filter(({ id }) => result.findings.includes(id))
   return [
+    ...behind.map(({ code, confidence, cause }) => `Follows from ${code} (${confidence}): ${cause}`),
     ...(result.code ? [`${result.code}: ${result.seen}`] : result.seen ? [result.seen] : []),
     ...(text ? [`What it means: ${text.means}`] : []),
     ...(remedy ? [`What to do: ${remedy}`] : []),
-    ...result.findings.flatMap((finding) => [
-      `Cause (${finding.confidence}): ${finding.cause}`,
-      `Remedy: ${finding.remedy}`,
-      ...evidenceLines(finding.evidence, ROWS),
+    ...behind.map(({ remedy: what }) => `What to do: ${what}`),
+    ...own.flatMap(({ hides, again }) => [
+      ...(hides ? [`Not to be seen until this is mended: ${hides}`] : []),
+      `Ask again: ${again}`,
     ]),
+    ...behind.flatMap(({ evidence }) => evidenceLines(evidence, ROWS)),
     ...targetLines(result.targets, ROWS),
     ...evidenceLines(result.evidence, ROWS),
   ]
@@ -89,6 +94,7 @@ function propertiesOf(result: Result): [string, string][] {
     ['code', result.code],
     ['row', result.row],
     ['family', result.family && `IPv${result.family}`],
+    ['findings', result.findings.join(' ') || undefined],
   ]
   const known = fixed.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, `${value}`]]))
   return [...known, ...flat(result.evidence)]

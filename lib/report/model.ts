@@ -1,6 +1,6 @@
 /** What the renderers share: the verdict of a run, the order of results, and problems grouped by cause. Pure. */
 import { CODES, rankOf } from '../diagnose/codes.ts'
-import type { Code, Family, Report, Result, RunError, Verdict } from '../types.ts'
+import type { Code, Family, Finding, Report, Result, RunError, Verdict } from '../types.ts'
 import { presentable } from './text.ts'
 
 export const VERDICTS = ['fail', 'warn', 'inconclusive', 'pass', 'not-applicable'] as const satisfies readonly Verdict[]
@@ -109,6 +109,30 @@ function problemOf(results: readonly Result[]): Problem {
   const remedy = remedyOf(results.find(({ hint }) => hint) ?? first)
   return { code, means: CODES[code]?.means ?? '', remedy, seen, results }
 }
+
+/** A finding with the results that follow from it. */
+export interface Explained {
+  readonly finding: Finding
+  readonly results: readonly Result[]
+  /** The worst of them. */
+  readonly verdict: 'fail' | 'warn'
+}
+
+/** The findings of a report, roots first, each with its results in order. */
+export function explainedBy({ findings, results }: Report): Explained[] {
+  return findings.map((finding) => {
+    const explained = new Set(finding.explains)
+    const own = results.filter(({ id }) => explained.has(id))
+    return { finding, results: own, verdict: own.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'warn' }
+  })
+}
+
+/** Results that no finding explains. */
+export const unexplained = ({ results }: Report): Result[] => results.filter(({ findings }) => findings.length === 0)
+
+/** What a check that fails itself names: a finding of its own code is no cause behind it. */
+export const causesBehind = (result: Result, { findings }: Report): Finding[] =>
+  findings.filter(({ id, code }) => result.findings.includes(id) && code !== result.code)
 
 /** What to do next: what the check knows, else what the code says. */
 export const remedyOf = (result: Result): string => result.hint ?? CODES[result.code ?? '']?.remedy ?? ''

@@ -1,7 +1,18 @@
 /** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, RunError, Verdict } from '../types.ts'
-import { countsLine, headline, namesOf, type Problem, problemsOf, runProblems, settled } from './model.ts'
+import {
+  countsLine,
+  type Explained,
+  explainedBy,
+  headline,
+  namesOf,
+  type Problem,
+  problemsOf,
+  runProblems,
+  settled,
+  unexplained,
+} from './model.ts'
 import { type PathRow, pathRows } from './paths.ts'
 import { count, oneLine, presentable } from './text.ts'
 
@@ -51,13 +62,14 @@ export function checkLine(result: Result, colour: boolean): string {
 }
 
 /**
- * The end of a run: failures with code, what was seen, what it means and what to do; warnings and what could not be looked at,
- * shorter; what broke around the checks; the measured paths; counts, the paths of the reports, and the verdict.
+ * The end of a run: the causes of what failed, each with its proof in short, its remedy and what follows from it; what could not
+ * be looked at; what broke around the checks; the measured paths; counts, the paths of the reports, and the verdict.
  */
 export function summary(report: Report, paths: readonly string[], colour: boolean): string {
   const shown = settled(report)
   const paint = painter(colour)
   const sections = [
+    whySection(shown, paint),
     section(shown, 'fail', 'What failed', paint),
     section(shown, 'warn', 'Warnings', paint),
     section(shown, 'inconclusive', 'What could not be looked at', paint),
@@ -72,8 +84,38 @@ export function summary(report: Report, paths: readonly string[], colour: boolea
     .join('\n\n')
 }
 
+function whySection(report: Report, paint: Paint): string[] {
+  const all = explainedBy(report)
+  if (all.length === 0) return []
+  const explained = new Set(all.flatMap(({ results }) => results)).size
+  const title = `Why: ${count(all.length, 'cause')} of ${count(explained, 'check')} that ${explained === 1 ? 'is' : 'are'} not green`
+  return [paint('bold', title), ...all.flatMap((one, index) => ['', ...causeLines(one, index + 1, paint)])]
+}
+
+function causeLines({ finding, results, verdict }: Explained, place: number, paint: Paint): string[] {
+  const { code, cause, confidence, remedy, hides, again } = finding
+  const followers = namesOf(results.filter((result) => result.code !== code))
+  const named = followers.slice(0, LISTED)
+  const more = followers.length - named.length
+  return [
+    paint(verdict, `${place}. ${WORD[verdict]} ${code} (${confidence})`),
+    ...labelled('cause', cause),
+    ...labelled('do', remedy),
+    ...(hides ? labelled('hidden', `${hides}: not to be seen until this is mended`) : []),
+    ...(named.length > 0
+      ? [
+          ...labelled('follows', count(results.filter((result) => result.code !== code).length, 'check')),
+          ...named.flatMap((name) => wrap(name, '             - ', '               ')),
+          ...(more > 0 ? [`             - and ${more} more`] : []),
+        ]
+      : []),
+    // one line to copy: never broken
+    `    again:   ${oneLine(again, 1000)}`,
+  ]
+}
+
 function section(report: Report, verdict: 'fail' | 'warn' | 'inconclusive', title: string, paint: Paint): string[] {
-  const problems = problemsOf(report.results, verdict)
+  const problems = problemsOf(unexplained(report), verdict)
   if (problems.length === 0) return []
   const checks = problems.reduce((sum, { results }) => sum + results.length, 0)
   const lines = problems.flatMap((problem) => ['', ...problemLines(problem, verdict, paint)])
@@ -86,7 +128,6 @@ function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive
     seen === null ? results.map((r) => [r.name, r.seen] as const) : namesOf(results).map((n) => [n, ''] as const)
   const listed = checks.slice(0, LISTED)
   const omitted = checks.length - listed.length
-  const causes = [...new Set(results.flatMap(({ findings }) => findings.map((f) => `${f.cause} (${f.confidence})`)))]
   const list = [
     ...listed.flatMap(([name, own]) => [
       ...wrap(name, '    - ', '      '),
@@ -96,7 +137,6 @@ function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive
   ]
   const reasons = [
     ...(seen ? labelled('seen', seen) : []),
-    ...causes.flatMap((cause) => labelled('cause', cause)),
     ...(means && verdict === 'fail' ? labelled('means', means) : []),
     ...(remedy ? labelled('do', remedy) : []),
   ]

@@ -18,6 +18,8 @@ export interface Echoes {
   send(address: string, packetBytes: number, answered: (answer: EchoAnswer) => void): string | null
   /** Hands over answers that have arrived but were not read yet: call it before something is given up as lost. */
   drain(): void
+  /** The ICMP ids that this run has used: how its packets are known elsewhere on their way. */
+  ids(): readonly number[]
   close(): void
 }
 
@@ -66,7 +68,7 @@ export function openEchoes(family: Family): EchoesOpening {
     probes.clear()
     keys.release()
   }
-  return { ok: true, echoes: { send, drain: channel.drain, close } }
+  return { ok: true, echoes: { send, drain: channel.drain, ids: keys.ids, close } }
 }
 
 function dispatch(probes: Map<number, Probe>, token: Buffer, message: IcmpMessage, source: string, atMs: number): void {
@@ -88,7 +90,7 @@ function dispatch(probes: Map<number, Probe>, token: Buffer, message: IcmpMessag
 }
 
 /** Keys are id << 16 | sequence: random start, 65,536 probes to an id, then the next id of this process's own. */
-function keySequence(): { next(): number; release(): void } {
+function keySequence(): { next(): number; ids(): readonly number[]; release(): void } {
   const ids: number[] = []
   let sequence = randomInt(0x10000)
   let left = 0
@@ -102,6 +104,7 @@ function keySequence(): { next(): number; release(): void } {
       sequence = (sequence + 1) & 0xffff
       return (ids.at(-1) ?? 0) * 0x10000 + sequence
     },
+    ids: () => ids,
     release() {
       for (const id of ids) idsInUse.delete(id)
     },

@@ -9,8 +9,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Left may import right, never back: checks -> check -> question -> probe -> socket -> netns; setup and report beside. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checks: ['check', 'preflight', 'question'],
-  check: ['diagnose', 'fact', 'failure', 'netns', 'question'],
-  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'state'],
+  check: ['diagnose', 'fact', 'failure', 'netns', 'question', 'replay', 'state'],
+  replay: ['agent', 'node', 'packet', 'probe', 'quiet', 'socket', 'state'],
+  quiet: [],
+  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'state'],
   agent: ['netns', 'node', 'probe'],
   probe: ['diagnose', 'node', 'packet', 'socket'],
   socket: ['netns', 'packet'],

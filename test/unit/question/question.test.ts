@@ -101,7 +101,7 @@ describe('when an answer is late', () => {
 
   it('who watches counters waits for what is asked ahead', async () => {
     const order: string[] = []
-    const { watchingAlone } = await import('../../../lib/question/quiet.ts')
+    const { watchingAlone } = await import('../../../lib/quiet.ts')
     const slow = room.question('pod', room.families, asker(LATE))
     room.question('pod', room.families, async () => {
       await sleep(100)

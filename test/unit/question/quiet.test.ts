@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { sendingBesideOthers, watchingAlone } from '../../../lib/question/quiet.ts'
+import { sendingBesideOthers, watchingAlone } from '../../../lib/quiet.ts'
 
 test('senders run side by side, a watcher alone, whatever the order', async () => {
   const kinds = fc.array(fc.tuple(fc.boolean(), fc.nat(3), fc.nat(3)), { minLength: 1, maxLength: 12 })

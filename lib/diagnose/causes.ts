@@ -1,0 +1,495 @@
+/** From where a flow's packets end to why they do: pure. The state must agree with what was seen; else the cause is only likely. */
+import type { FilterSeen, NeighbourState, Station } from '../state.ts'
+import type { Code, Evidence, Family, Place } from '../types.ts'
+import { askingSide, called, type Names, nodeOf, wire } from './names.ts'
+import { type Branch, isPodSide, nodeStateOf, type Sides } from './trace.ts'
+
+/** One cause of one branch. Branches with the same key have the same cause. */
+export interface Cause {
+  readonly code: Code
+  readonly key: string
+  readonly cause: string
+  readonly confidence: 'proven' | 'likely'
+  readonly remedy: string
+  readonly evidence: readonly Evidence[]
+  readonly hides: string | null
+}
+
+/** What is known beside a branch. */
+export interface Around {
+  readonly place: Place
+  readonly sides: Sides
+  readonly names: Names
+  /** Addresses that answered something, and how: "tcp 8080". */
+  readonly answering: ReadonlyMap<string, readonly string[]>
+  /** Nodes, by name and family, some pod of which answered. */
+  readonly nodesAnswering: ReadonlySet<string>
+  /** Node addresses that answered. */
+  readonly nodeAddressesAnswering: ReadonlySet<string>
+}
+
+type Draft = Omit<Cause, 'evidence'> & { readonly more?: readonly Evidence[] }
+
+/** The cause of a branch that ended. */
+export function causeOf(branch: Branch, around: Around): Cause {
+  const { more = [], ...draft } = BY_STAGE[branch.stage](branch, around)
+  const confidence = branch.followed ? draft.confidence : 'likely'
+  return { ...draft, confidence, evidence: [...more, seenTable(branch, around)] }
+}
+
+const BY_STAGE: Record<Branch['stage'], (branch: Branch, around: Around) => Draft> = {
+  'not-sent': notSent,
+  'first-hop': lostAtFirstHop,
+  'on-node': lostOnNode,
+  tunnel: tunnelSendsNothing,
+  beyond: beyond,
+  target: targetSilent,
+  error: refusedByError,
+  'answer-node': answerLostOnNode,
+  'answer-pod': answerLostInPod,
+  answered: refused,
+  unseen: unseen,
+}
+
+function notSent(branch: Branch, around: Around): Draft {
+  const { flow } = branch
+  const { place, names, sides } = around
+  const where = askingSide(place, names)
+  const side = 'own'
+  const filter = filterAt(flow.filters, side, ['output', 'postrouting'], 'probe')
+  if (filter?.certain) return byFilter(filter, branch, around)
+  const own = flow.routes.own
+  if (own && !own.ok) {
+    return {
+      code: 'ROUTE_REFUSES',
+      key: `ROUTE_REFUSES ${place} ${own.said}`,
+      cause: `In ${where} the kernel refuses to send to ${called(flow.target.address, names)}: ${own.said}.`,
+      confidence: 'proven',
+      remedy: routeRemedy(own.said, flow.target.family, where),
+      hides: `what lies beyond ${where}`,
+    }
+  }
+  const device = own?.device ?? null
+  const hop = own?.gateway ?? flow.target.address
+  const entry = sides.states.own?.neighbours.find((one) => one.address === hop && one.device === device)
+  if (filter) return byFilter(filter, branch, around)
+  return {
+    ...unresolved(hop, device, entry, where, around),
+    hides: `what lies beyond ${where}`,
+  }
+}
+
+function unresolved(
+  hop: string,
+  device: string | null,
+  entry: NeighbourState | undefined,
+  where: string,
+  { place }: Around,
+): Draft {
+  const state = entry ? `its entry in the neighbour table is ${entry.state}` : 'it has no entry in the neighbour table'
+  return {
+    code: entry?.state === 'PERMANENT' || !entry ? 'LOST_IN_POD' : 'NEIGHBOUR_UNRESOLVED',
+    key: `NEIGHBOUR ${place} ${hop} ${device}`,
+    cause: `In ${where} packets for the next hop ${hop}${device ? ` on ${device}` : ''} are not sent: ${state}.`,
+    confidence: entry?.state === 'FAILED' || entry?.state === 'INCOMPLETE' ? 'proven' : 'likely',
+    remedy: `Find out why ${hop} does not answer: the interface ${device ?? ''} and what it is connected to (\`ip -d link\` on the node). The entry: \`ip neigh show ${hop}\`.`,
+    hides: null,
+  }
+}
+
+function lostAtFirstHop(branch: Branch, around: Around): Draft {
+  const { names, sides } = around
+  const own = sides.states.own?.links.find(({ name }) => name === branch.last?.device)
+  const peer = sides.states.node?.links.find(
+    ({ index, peerIndex }) => index === own?.peerIndex && peerIndex === own?.index,
+  )
+  const what = peer
+    ? peer.flags.includes('UP')
+      ? `${peer.name} is there${peer.master ? `, a port of ${peer.master}` : ''}`
+      : `${peer.name} is down`
+    : 'it is not among the interfaces of the node'
+  return {
+    code: 'LOST_AT_VETH',
+    key: `LOST_AT_VETH ${own?.name}`,
+    cause: `Packets leave ${own?.name ?? 'the interface'} of pod ${names.pod} and do not come in on node ${names.node}: of its peer there, ${what}.`,
+    confidence: peer?.flags.includes('UP') ? 'likely' : 'proven',
+    remedy:
+      peer && !peer.flags.includes('UP')
+        ? `Set it up on the node: \`ip link set ${peer.name} up\`.`
+        : 'Delete the pod, so that the CNI plug-in makes its interface anew; read the log of the CNI agent on this node.',
+    hides: `what lies beyond the pod's interface`,
+  }
+}
+
+function lostOnNode(branch: Branch, around: Around): Draft {
+  const { flow } = branch
+  const { names } = around
+  const node = `node ${names.node}`
+  const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
+  if (filter?.certain) return byFilter(filter, branch, around)
+  const route = flow.routes.node
+  if (route && !route.ok) {
+    return {
+      code: 'ROUTE_REFUSES',
+      key: `ROUTE_REFUSES node ${route.said}`,
+      cause: `On ${node} the kernel refuses to route packets from ${branch.last?.device ?? 'the pod'} to ${called(branch.destination, names)}: ${route.said}.`,
+      confidence: 'proven',
+      remedy: routeRemedy(route.said, flow.target.family, node),
+      hides: `what lies beyond ${node}`,
+    }
+  }
+  const hop = route ? (route.gateway ?? branch.destination) : null
+  const entry = nodeStateOf(around.sides)?.neighbours.find(
+    (one) => one.address === hop && one.device === route?.device && ['FAILED', 'INCOMPLETE'].includes(one.state),
+  )
+  if (entry && hop !== null) return { ...unresolved(hop, entry.device, entry, node, around), hides: null }
+  if (filter) return byFilter(filter, branch, around)
+  return {
+    code: 'LOST_ON_NODE',
+    key: `LOST_ON_NODE ${branch.last?.device} ${flow.target.family}`,
+    cause: `Packets from ${askingSide(around.place, names)} to ${called(branch.destination, names)} come in on ${branch.last?.device} of ${node} and do not leave it.`,
+    confidence: 'proven',
+    remedy: `Follow them on ${names.node}: \`tcpdump -ni any host ${branch.destination}\`; look at \`nft list ruleset\`, \`bpftool net\` and \`nstat -az\`.`,
+    hides: `what lies beyond ${node}`,
+  }
+}
+
+function tunnelSendsNothing(branch: Branch, around: Around): Draft {
+  const { names, sides } = around
+  const device = branch.last?.device ?? 'the tunnel'
+  const there = nodeOf(branch.destination, names)
+  const out = filterAt(branch.flow.filters, 'node', ['output', 'postrouting'], 'tunnel out')
+  if (out?.certain) return byFilter(out, branch, around)
+  const state = nodeStateOf(sides)
+  const hop = branch.flow.routes.node?.gateway ?? branch.destination
+  const entry = state?.neighbours.find((one) => one.address === hop && one.device === device)
+  const fdb = state?.fdb.filter((one) => one.device === device && one.mac === entry?.mac) ?? []
+  const why = !entry?.mac
+    ? `the hardware address of ${hop} on ${device} is not known (neighbour entry: ${entry?.state ?? 'none'})`
+    : fdb.length === 0
+      ? `no forwarding entry of ${device} says which node has ${entry.mac}`
+      : `the entry for ${entry.mac} leads to ${fdb.map(({ destination }) => destination).join(', ')}, and no packet leaves for it`
+  return {
+    code: 'TUNNEL_SENDS_NOTHING',
+    key: `TUNNEL_SENDS_NOTHING ${there ?? hop} ${device} ${branch.flow.target.family}`,
+    cause: `Packets for ${there ? `node ${there}` : called(branch.destination, names)} go into the tunnel ${device} of node ${names.node} and no tunnel packet leaves: ${why}.`,
+    confidence: 'proven',
+    remedy: `Restart the CNI agent on ${names.node}: it writes these entries. See them: \`ip neigh show dev ${device}\` and \`bridge fdb show dev ${device}\`.`,
+    hides: there ? `whether node ${there} would answer` : null,
+  }
+}
+
+function beyond(branch: Branch, around: Around): Draft {
+  const { names, sides, place } = around
+  const { flow, destination, last } = branch
+  const family = flow.target.family
+  const incoming = filterAt(flow.filters, sides.fromNode ? 'own' : 'node', ['prerouting', 'input'], 'tunnel in')
+  if (incoming?.certain && last?.outer) return byFilter(incoming, branch, around)
+  const outgoing = filterAt(flow.filters, sides.fromNode ? 'own' : 'node', ['output', 'postrouting'], 'probe')
+  if (outgoing?.certain) return byFilter(outgoing, branch, around)
+  const there = nodeOf(destination, names)
+  const others = (around.answering.get(destination) ?? []).filter((how) => how !== wire(flow.target))
+  if (others.length > 0) {
+    return {
+      code: 'FILTERED_BEYOND',
+      key: `FILTERED_BEYOND ${wire(flow.target)} ${there ?? destination}`,
+      cause: `${called(destination, names)} answers ${others.join(', ')} but not ${wire(flow.target)}: beyond node ${names.node} something drops just that.`,
+      confidence: 'likely',
+      remedy: `Look for a NetworkPolicy that selects the target, a firewall on ${there ? `node ${there}` : 'its host'}, and at the process behind the port: \`ss -ltn\` there shows a full backlog.`,
+      hides: null,
+    }
+  }
+  const service = flow.target.address === destination && isVirtual(flow.target.role)
+  if (service) {
+    return {
+      code: 'SERVICE_NOT_TRANSLATED',
+      key: `SERVICE_NOT_TRANSLATED ${destination}`,
+      cause: `Packets from ${askingSide(place, names)} to the Service address ${called(destination, names)} leave node ${names.node} by ${last?.device} untranslated: no rule on this node knows it.`,
+      confidence: 'proven',
+      remedy: `Restart kube-proxy (or what replaces it) on ${names.node} and read its log; the rules: \`nft list map ip kube-proxy service-ips\` or \`iptables-save -t nat\`.`,
+      hides: 'whether the endpoints of the Service would answer through it',
+    }
+  }
+  return unansweredBeyond(branch, around, there, family)
+}
+
+const isVirtual = (role: string): boolean =>
+  /service|nameserver|ClusterIP/i.test(role) && !/endpoint|replica/i.test(role)
+
+function unansweredBeyond(branch: Branch, around: Around, there: string | null, family: Family): Draft {
+  const { names, nodesAnswering, nodeAddressesAnswering } = around
+  const { destination, last } = branch
+  const sent = branch.last ? branch.last.seen[0] + branch.last.seen[2] : 0
+  const outer = last?.outer ?? null
+  if (there !== null && nodesAnswering.has(`${there} ${family}`)) {
+    return {
+      code: 'POD_UNANSWERED',
+      key: `POD_UNANSWERED ${names.who.get(destination)?.name ?? destination}`,
+      cause: `${called(destination, names)} on node ${there} does not answer, while others on that node do: ${sent} packets left node ${names.node}, nothing came back.`,
+      confidence: 'likely',
+      remedy: `Look at that pod's half of the path: run the suite on node ${there} with SRC_POD=${names.who.get(destination)?.name ?? destination}, and look at the policies that select it: \`kubectl get networkpolicy -A\`.`,
+      hides: null,
+    }
+  }
+  if (outer !== null) {
+    const node = there ?? outer.destination
+    const kind =
+      outer.port === null ? 'IP in IP' : `UDP ${outer.port}${TUNNELS[outer.port] ? ` (${TUNNELS[outer.port]})` : ''}`
+    const alive = nodeAddressesAnswering.has(outer.destination)
+    const itself = alive ? `node ${node} itself answers` : `node ${node} itself was not heard either`
+    return {
+      code: alive ? 'TUNNEL_UNANSWERED' : 'NODE_UNREACHABLE',
+      key: `TUNNEL ${node}`,
+      cause: `Packets from node ${names.node} to node ${node} on ${kind} leave ${names.node} and nothing comes back: ${sent} sent, 0 answered; ${itself}.`,
+      confidence: 'likely',
+      remedy: alive
+        ? `Open ${kind} between the nodes, both ways, in every firewall and security group; see on ${node} whether they arrive: \`tcpdump -ni any host ${outer.source} and ${outer.port === null ? 'proto 4' : `udp port ${outer.port}`}\`.`
+        : `See whether node ${node} runs and what lies between: \`kubectl get node ${node} -o wide\`, \`ping ${outer.destination}\`.`,
+      hides: `what the pods on node ${node} are like`,
+    }
+  }
+  return {
+    code: 'LEFT_NODE_UNANSWERED',
+    key: `LEFT_NODE_UNANSWERED ${there ?? destination}`,
+    cause: `Packets from ${askingSide(around.place, names)} to ${called(destination, names)} leave node ${names.node} by ${last?.device} and nothing comes back: ${sent} sent, 0 answered.`,
+    confidence: 'likely',
+    remedy: `Look beyond this node: \`traceroute -n ${destination}\` from it, the routers' and cloud's rules for ${last?.source ?? 'its address'}, and whether ${destination} has a way back to it.`,
+    hides: null,
+  }
+}
+
+const TUNNELS: Readonly<Record<number, string>> = { 8472: 'VXLAN', 4789: 'VXLAN', 4790: 'VXLAN', 6081: 'Geneve' }
+
+function targetSilent(branch: Branch, around: Around): Draft {
+  const { flow, destination, last } = branch
+  const { names } = around
+  const filter = filterAt(flow.filters, 'target', ['ingress', 'prerouting', 'input', 'output'], 'probe')
+  if (filter?.certain) return byFilter(filter, branch, around)
+  const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
+  const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
+  if (filter) return byFilter(filter, branch, around)
+  return {
+    code: 'TARGET_SILENT',
+    key: `TARGET_SILENT ${names.who.get(destination)?.name ?? destination}`,
+    cause: `Packets to ${called(destination, names)} are handed to it by ${last?.device} and nothing comes back${unreadable}.`,
+    confidence: 'likely',
+    remedy: `Look inside that pod: its addresses and routes, \`nft list ruleset\` there, and whether its process runs: \`kubectl get pod -o wide ${podFlags(names.who.get(destination)?.name)}\`.`,
+    hides: null,
+  }
+}
+
+/** "-n default web" of "default/web". */
+const podFlags = (name: string | undefined): string =>
+  name?.includes('/') ? `-n ${name.replace('/', ' ')}` : (name ?? '')
+
+function refusedByError(branch: Branch, around: Around): Draft {
+  const { flow, last, destination } = branch
+  const { names, sides } = around
+  const from = last?.source ?? ''
+  const state = nodeStateOf(sides)
+  const local = state?.addresses.some(({ address }) => address === from) ?? false
+  const filter = flow.filters.find(({ verdict, of, certain }) => verdict === 'reject' && of === 'probe' && certain)
+  if (local && filter) return byFilter(filter, branch, around)
+  const route = flow.routes.node ?? flow.routes.own
+  if (local && route && !route.ok) return lostOnNode(branch, around)
+  const tunnel = flow.stations.find(
+    (one) =>
+      one.kind === 'error' &&
+      one.refusal === 'port unreachable' &&
+      one.outer === null &&
+      flow.stations.some((probe) => probe.outer?.destination === one.source),
+  )
+  if (tunnel) {
+    const there = nodeOf(destination, names) ?? tunnel.source
+    return {
+      code: 'TUNNEL_REFUSED',
+      key: `TUNNEL ${there}`,
+      cause: `Node ${there} (${tunnel.source}) refuses the tunnel packets of node ${names.node}: port unreachable.`,
+      confidence: 'proven',
+      remedy: `See on ${there} whether its tunnel has the same port and id: \`ip -d link show type vxlan\`; restart the CNI agent there.`,
+      hides: `what the pods on node ${there} are like`,
+    }
+  }
+  return {
+    code: 'REFUSED_BEYOND',
+    key: `REFUSED_BEYOND ${from} ${last?.refusal}`,
+    cause: `${called(from, names)} refuses packets to ${called(destination, names)}: ${last?.refusal}.`,
+    confidence: 'proven',
+    remedy: `Look at ${from}: its firewall rules (\`nft list ruleset\`, \`iptables-save\`) and its routes to ${destination}.`,
+    hides: null,
+  }
+}
+
+function answerLostOnNode(branch: Branch, around: Around): Draft {
+  const { flow, destination, last } = branch
+  const { names } = around
+  const filter = filterAt(flow.filters, 'node', ['prerouting', 'forward', 'postrouting', 'input'], 'answer')
+  if (filter?.certain) return byFilter(filter, branch, around)
+  const back = flow.routes.back
+  const astray = back?.ok && back.device && !isPodSide(back.device, around.sides)
+  if (back && (!back.ok || astray)) {
+    return {
+      code: 'ROUTE_REFUSES',
+      key: `ROUTE_REFUSES back ${back.said}`,
+      cause: `On node ${names.node} the way back to pod ${names.pod} is wrong: ${back.ok ? `${back.said} leads to ${back.device}, not to the pod` : back.said}.`,
+      confidence: 'proven',
+      remedy: back.ok
+        ? `Delete the route: \`ip route del ${back.said}\`.`
+        : routeRemedy(back.said, flow.target.family, `node ${names.node}`),
+      hides: null,
+    }
+  }
+  const entry = nodeStateOf(around.sides)?.neighbours.find(
+    ({ address, state }) =>
+      address === flow.source && (state === 'FAILED' || state === 'INCOMPLETE' || state === 'PERMANENT'),
+  )
+  if (entry) {
+    const wrong = entry.state === 'PERMANENT'
+    return {
+      code: 'NEIGHBOUR_UNRESOLVED',
+      key: `NEIGHBOUR node ${entry.address}`,
+      cause: wrong
+        ? `On node ${names.node} a permanent neighbour entry says that ${entry.address} (pod ${names.pod}) has the hardware address ${entry.mac}; answers for it do not arrive.`
+        : `On node ${names.node} the neighbour entry of ${entry.address} (pod ${names.pod}) is ${entry.state}: answers for it are not sent.`,
+      confidence: wrong ? 'likely' : 'proven',
+      remedy: `Delete the entry, the kernel asks anew: \`ip neigh del ${entry.address} dev ${entry.device}\`.`,
+      hides: null,
+    }
+  }
+  if (filter) return byFilter(filter, branch, around)
+  return {
+    code: 'ANSWER_LOST_ON_NODE',
+    key: `ANSWER_LOST_ON_NODE ${last?.device}`,
+    cause: `Answers of ${called(destination, names)} come in on ${last?.device} of node ${names.node} and are not handed to pod ${names.pod}.`,
+    confidence: 'proven',
+    remedy: `Look on ${names.node} at rules for the way back, \`sysctl net.ipv4.conf.${last?.device}.rp_filter net.ipv4.conf.${last?.device}.forwarding\`, \`ip neigh\` and \`ip route get ${flow.source}\`.`,
+    hides: null,
+  }
+}
+
+function answerLostInPod(branch: Branch, around: Around): Draft {
+  const { flow, last } = branch
+  const { names, place } = around
+  if (last && last.source !== flow.target.address) {
+    return {
+      code: 'ANSWER_NOT_TRANSLATED',
+      key: `ANSWER_NOT_TRANSLATED ${flow.target.family}`,
+      cause: `Answers to ${called(flow.target.address, names)} reach ${askingSide(place, names)} with the endpoint's own address ${last.source}: node ${names.node} does not translate them back.`,
+      confidence: 'proven',
+      remedy:
+        'Let bridged packets pass netfilter on the node: `modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1`.',
+      hides: null,
+    }
+  }
+  const filter = filterAt(flow.filters, 'own', ['ingress', 'prerouting', 'input'], 'answer')
+  if (filter) return byFilter(filter, branch, around)
+  return {
+    code: 'ANSWER_LOST_IN_POD',
+    key: `ANSWER_LOST_IN_POD ${place} ${flow.target.family}`,
+    cause: `Answers of ${called(branch.destination, names)} reach ${last?.device} of ${askingSide(place, names)}, but not the process that asked.`,
+    confidence: 'proven',
+    remedy: `Look at the rules there (\`nft list ruleset\`) and whether ${flow.source} is still an address of it (\`ip addr\`).`,
+    hides: null,
+  }
+}
+
+/** It was answered with a reset: by whom, the node's interfaces tell. */
+function refused(branch: Branch, around: Around): Draft {
+  const { flow, destination } = branch
+  const { names } = around
+  const resets = flow.stations.filter(({ refusal }) => refusal === 'reset')
+  const cameIn = resets.some(({ side, outgoing }) => side === 'node' && !outgoing)
+  const filter = flow.filters.find(({ verdict, certain }) => verdict === 'reject' && certain)
+  if (!cameIn && filter) return byFilter(filter, branch, around)
+  const target = names.who.get(destination)
+  return {
+    code: 'NOTHING_LISTENING',
+    key: `NOTHING_LISTENING ${destination} ${branch.destinationPort}`,
+    cause: `${called(destination, names)} refuses ${wire(flow.target)}: it can be reached, and nothing listens there.`,
+    confidence: cameIn || around.sides.fromNode ? 'proven' : 'likely',
+    remedy: `See what it listens on: \`kubectl exec ${podFlags(target?.name)} -- ss -ltn\`; compare with the targetPort of the Service and the container's port.`,
+    hides: null,
+  }
+}
+
+function unseen(branch: Branch, around: Around): Draft {
+  const { flow } = branch
+  return {
+    code: 'LEFT_NODE_UNANSWERED',
+    key: `UNSEEN ${flow.target.address}`,
+    cause: `${called(flow.target.address, around.names)} does not answer ${wire(flow.target)}; where its packets end could not be watched.`,
+    confidence: 'likely',
+    remedy: `Watch by hand: \`tcpdump -ni any host ${flow.target.address}\` on the node.`,
+    hides: null,
+  }
+}
+
+function filterAt(
+  filters: readonly FilterSeen[],
+  side: FilterSeen['side'],
+  hooks: readonly string[],
+  of: FilterSeen['of'],
+): FilterSeen | undefined {
+  const here = filters.filter((one) => one.side === side && hooks.includes(one.hook) && one.of === of)
+  return here.find(({ certain }) => certain) ?? here[0]
+}
+
+function byFilter(filter: FilterSeen, branch: Branch, around: Around): Draft {
+  const { names, place } = around
+  const where =
+    filter.side === 'node' || around.sides.fromNode
+      ? `node ${names.node}`
+      : filter.side === 'own'
+        ? `pod ${names.pod}`
+        : called(branch.destination, names)
+  const what =
+    filter.of === 'answer'
+      ? `answers of ${called(branch.destination, names)}`
+      : filter.of === 'probe'
+        ? `packets from ${askingSide(place, names)} to ${called(branch.destination, names)}`
+        : 'tunnel packets'
+  const does = filter.verdict === 'drop' ? 'drops' : 'refuses'
+  return {
+    code: filter.verdict === 'drop' ? 'FIREWALL_DROPS' : 'FIREWALL_REJECTS',
+    key: `FIREWALL ${filter.side} ${filter.chain} ${filter.rule}`,
+    cause: `On ${where} the rule "${filter.rule}" in ${filter.chain} ${does} ${what}.`,
+    confidence: filter.certain ? 'proven' : 'likely',
+    remedy: filter.remove
+      ? `Remove the rule, or let these packets pass before it: \`${filter.remove}\` on ${where}. Find out who made it, or it comes back: \`${filter.show}\`.`
+      : `Change the rule where it is made; see it: \`${filter.show}\` on ${where}.`,
+    hides: `what lies beyond that rule`,
+  }
+}
+
+/** What to do about the kernel's refusal. `said`: its words, with the entry in brackets. */
+function routeRemedy(said: string, family: Family, where: string): string {
+  const ip = family === 6 ? 'ip -6' : 'ip'
+  const entry = /\(((?:unreachable|prohibit|blackhole) [^)]*)\)/.exec(said)?.[1]
+  if (entry) return `Delete it in ${where}: \`${ip} route del ${entry}\`; find out who set it, or it comes back.`
+  return `Look in ${where} at \`${ip} route show table all\` and \`${ip} rule\`; routes to other nodes' pods are set by the CNI agent: restart it on this node.`
+}
+
+/** Where packets and answers of the flow were seen, in their order. */
+function seenTable({ flow, destination }: Branch, { names }: Around): Evidence {
+  const shown = flow.stations.filter(
+    (one) =>
+      one.destination === destination ||
+      one.source === destination ||
+      one.destination === flow.target.address ||
+      one.source === flow.target.address ||
+      one.kind === 'error',
+  )
+  const side = { own: 'asking side', node: `node ${names.node}`, target: 'target pod' }
+  const row = (one: Station) => [
+    side[one.side],
+    `${one.outgoing ? 'out by' : 'in by'} ${one.device}`,
+    `${one.kind}${one.refusal ? ` (${one.refusal})` : ''}: ${one.source} to ${one.destination}${one.outer ? `, in a tunnel packet to ${one.outer.destination}` : ''}`,
+    one.seen.join(', '),
+  ]
+  return {
+    kind: 'table',
+    name: `${wire(flow.target)} of ${flow.target.address} asked again ${flow.sent.join(', ')} times: seen`,
+    columns: ['where', 'interface', 'packet', 'times'],
+    rows: shown.slice(0, 40).map(row),
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Why: from the results of a run, and what was seen when its failures were asked again, to findings. Pure.
+ * A failing check follows from a cause that was found on the way of its packets, or is a cause by itself.
+ */
+import type { Observed } from '../state.ts'
+import type { Answer, Code, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
+import { type Around, type Cause, causeOf } from './causes.ts'
+import { CODES, rankOf } from './codes.ts'
+import { covers } from './covers.ts'
+import { type Names, namesOf, wire } from './names.ts'
+import { type Branch, branchesOf, type Sides } from './trace.ts'
+
+/** A result with what its replay saw. */
+export interface Case {
+  readonly result: Result
+  readonly observed: Observed | null
+}
+
+export interface Diagnosis {
+  /** Roots first: what explains most, and what stands nearest to the asking side. */
+  readonly findings: readonly Finding[]
+  /** Ids of the findings that explain a result, by the result's id. */
+  readonly follows: ReadonlyMap<string, readonly string[]>
+}
+
+type About = Pick<Report, 'node' | 'source'> & { readonly nodeAddresses: readonly string[] }
+
+/** The findings of a run. A run without failures and warnings has none. */
+export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
+  const bad = cases.filter(({ result }) => result.verdict === 'fail' || result.verdict === 'warn')
+  if (bad.length === 0) return { findings: [], follows: new Map() }
+  const results = cases.map(({ result }) => result)
+  const names = namesOf(about, [
+    ...results.flatMap(({ targets }) => targets),
+    ...answersOf(results).map((one) => one.target),
+  ])
+  const around = (place: Place): Around => aroundOf(place, about, cases, names)
+  const byPlace = { node: around('node'), pod: around('pod') }
+  const branches = new Map<string, readonly Branch[]>()
+  for (const { result, observed } of cases) {
+    for (const flow of observed?.flows ?? []) {
+      branches.set(`${result.place} ${keyOf(flow.target)}`, branchesOf(flow, byPlace[result.place].sides))
+    }
+  }
+  const roots = bad.filter(({ result }) => !isPathFailure(result)).map(({ result }) => result)
+  const causes = new Map<string, Gathered>()
+  const add = (cause: Cause, result: Result, addresses: readonly string[]) => {
+    const known = causes.get(cause.key) ?? { cause, results: new Set(), addresses: new Set() }
+    known.results.add(result)
+    for (const address of addresses) known.addresses.add(address)
+    if (cause.confidence === 'proven' && known.cause.confidence === 'likely') known.cause = cause
+    causes.set(cause.key, known)
+  }
+  const left: Result[] = []
+  for (const root of roots)
+    add(
+      selfCause(root),
+      root,
+      root.targets.map(({ address }) => address),
+    )
+  for (const { result } of bad.filter((one) => isPathFailure(one.result))) {
+    const own = failingTargets(result).flatMap((target) => branches.get(`${result.place} ${keyOf(target)}`) ?? [])
+    if (own.length === 0) left.push(result)
+    for (const branch of own) {
+      const covering = roots.filter((root) => covers(root, branch, result.place, names))
+      for (const root of covering) add(selfCause(root), result, [branch.destination])
+      if (covering.length === 0) add(causeOf(branch, byPlace[result.place]), result, [branch.destination])
+    }
+  }
+  for (const result of left) {
+    const behind = [...causes.values()].filter((cause) => standsBehind(cause, result, names))
+    for (const { cause } of behind) add(cause, result, [])
+    if (behind.length === 0) add(selfCause(result), result, [])
+  }
+  return report(
+    [...causes.values()].filter((one) => !followsFromOther(one, causes)),
+    about,
+    causes,
+  )
+}
+
+interface Gathered {
+  cause: Cause
+  readonly results: Set<Result>
+  readonly addresses: Set<string>
+}
+
+/** Codes that say only that a path does not work: why, its packets tell. */
+const PATH: ReadonlySet<Code> = new Set([
+  ...['UNREACHABLE', 'REJECTED', 'NO_ROUTE', 'NOTHING_LISTENING', 'BACKEND_DEAD', 'DNS_NO_ANSWER', 'UDP_SILENT'],
+  ...['ICMP_FILTERED', 'DNS_TCP_BLOCKED', 'DNS_UDP_BLOCKED'],
+])
+export const isPathFailure = ({ code }: Pick<Result, 'code'>): boolean => PATH.has(code ?? '')
+
+const answersOf = (results: readonly Result[]): readonly Answer[] => results.flatMap(({ answers = [] }) => answers)
+
+const keyOf = ({ address, protocol, port }: Target): string => `${protocol ?? 'icmp'} ${address} ${port ?? ''}`
+
+function failingTargets({ answers, targets }: Result): readonly Target[] {
+  const failing = (answers ?? []).filter(({ code }) => code !== null).map(({ target }) => target)
+  return failing.length > 0 ? failing : targets
+}
+
+/** What is known around the flows of a place. */
+function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[], names: Names): Around {
+  const here = cases.filter(({ result }) => result.place === place)
+  const states = here.find(({ observed }) => observed?.states)?.observed?.states ?? {}
+  const sides: Sides = { states, fromNode: states.node === undefined && place === 'node', nodeAddresses }
+  const good = cases.flatMap(({ result }) => goodTargets(result).map((target) => ({ target, from: result.place })))
+  const answering = new Map<string, string[]>()
+  for (const { target, from } of good) {
+    if (from === place) answering.set(target.address, [...(answering.get(target.address) ?? []), wire(target)])
+  }
+  const nodesAnswering = good.flatMap(({ target, from }) =>
+    from === place && target.node && isPod(target) ? [`${target.node} ${target.family}`] : [],
+  )
+  return {
+    ...{ place, sides, names, answering },
+    nodesAnswering: new Set(nodesAnswering),
+    nodeAddressesAnswering: new Set(good.filter(({ from }) => from === 'node').map(({ target }) => target.address)),
+  }
+}
+
+/** "namespace/name" is a pod's; nodes and addresses have no slash. */
+const isPod = ({ name }: Target): boolean => name.includes('/')
+
+function goodTargets({ verdict, answers, targets }: Result): readonly Target[] {
+  if (answers) return answers.filter(({ code }) => code === null).map(({ target }) => target)
+  return verdict === 'pass' || verdict === 'warn' ? targets : []
+}
+
+/** A check that names its own cause. */
+function selfCause(result: Result): Cause {
+  const code = result.code ?? 'CHECK_CRASHED'
+  const remedy = result.hint ?? CODES[code]?.remedy ?? ''
+  return {
+    code,
+    key: `${code} ${result.place} ${remedy}`,
+    cause: sentence(result.seen),
+    confidence: isPathFailure(result) ? 'likely' : 'proven',
+    remedy,
+    evidence: result.evidence.filter(({ kind }) => kind !== 'samples').slice(0, 6) as readonly Evidence[],
+    hides: null,
+  }
+}
+
+const sentence = (text: string): string => {
+  const first = text.charAt(0).toUpperCase() + text.slice(1)
+  return /[.:!?]$/.test(first) ? first : `${first}.`
+}
+
+/** Whom a virtual address stands for. */
+const BEHIND: readonly (readonly [role: RegExp, endpoint: RegExp])[] = [
+  [/destination service/, /ready endpoint/],
+  [/nameserver/, /DNS replica/],
+]
+
+/** A cause was found for somebody who stands behind what the result asked. */
+function standsBehind({ addresses, results }: Gathered, { targets, place }: Result, names: Names): boolean {
+  const asked = targets.map(({ address }) => address)
+  if ([...addresses].some((address) => asked.includes(address))) return true
+  const roles = BEHIND.filter(([role]) => targets.some((target) => role.test(target.role))).map(
+    ([, endpoint]) => endpoint,
+  )
+  return (
+    [...results].some(
+      (result) =>
+        result.place === place &&
+        result.targets.some((target) => roles.some((role) => role.test(target.role)) && addresses.has(target.address)),
+    ) && names.who.size > 0
+  )
+}
+
+/** A hanging handshake follows from large packets that get lost on the way to the same place. */
+function followsFromOther({ cause }: Gathered, causes: ReadonlyMap<string, Gathered>): boolean {
+  if (!/^(TLS_STALLED|HTTP_NO_ANSWER) /.test(cause.key)) return false
+  return [...causes.values()].some((other) => other.cause.code.startsWith('PATH_MTU_'))
+}
+
+function report(found: readonly Gathered[], about: About, all: ReadonlyMap<string, Gathered>): Diagnosis {
+  const mtu = [...all.values()].find(({ cause }) => cause.code.startsWith('PATH_MTU_'))
+  const hanging = mtu ? [...all.values()].filter((one) => followsFromOther(one, all)) : []
+  const ordered = found.toSorted(
+    (a, b) =>
+      b.results.size - a.results.size ||
+      rankOf(a.cause.code) - rankOf(b.cause.code) ||
+      (a.cause.key < b.cause.key ? -1 : 1),
+  )
+  const findings = ordered.map((one, index): Finding => {
+    const results = [...one.results, ...(one === mtu ? hanging.flatMap(({ results: more }) => [...more]) : [])]
+    const { key: _, ...cause } = one.cause
+    return {
+      id: `${cause.code}-${index + 1}`,
+      ...cause,
+      explains: results.map(({ id }) => id),
+      again: again(results, about),
+    }
+  })
+  const follows = new Map<string, string[]>()
+  for (const { id, explains } of findings) {
+    for (const result of explains) follows.set(result, [...(follows.get(result) ?? []), id])
+  }
+  return { findings, follows }
+}
+
+/** More files than these are asked by their directory. */
+const MOST_FILES = 3
+
+/** The command line that asks the explained checks again. */
+function again(results: readonly Result[], { source }: About): string {
+  const files = [...new Set(results.map(({ file }) => file))].sort()
+  const pod =
+    source && files.some((file) => file.startsWith('checks/pod')) ? `SRC_POD=${source.namespace}/${source.name} ` : ''
+  const places = [...new Set(files.map((file) => file.replace(/\/[^/]+$/, '')))]
+  return `${pod}npx vitest run ${(files.length > MOST_FILES ? places : files).join(' ')}`
+}

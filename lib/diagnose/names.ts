@@ -1,0 +1,39 @@
+/** Names for what a finding speaks of: pure. */
+import type { Place, Report, Target } from '../types.ts'
+
+/** Who is who in a report. */
+export interface Names {
+  readonly node: string
+  /** namespace/name of the source pod; null: none. */
+  readonly pod: string | null
+  /** Of each address that was asked. */
+  readonly who: ReadonlyMap<string, Target>
+}
+
+/** `targets`: everybody who was asked; the first that names an address by more than itself wins. */
+export function namesOf(report: Pick<Report, 'node' | 'source'>, targets: readonly Target[]): Names {
+  const who = new Map<string, Target>()
+  for (const target of targets) {
+    const known = who.get(target.address)
+    if (!known || (known.name === known.address && target.name !== target.address) || (!known.node && target.node)) {
+      who.set(target.address, target)
+    }
+  }
+  return { node: report.node, pod: report.source && `${report.source.namespace}/${report.source.name}`, who }
+}
+
+/** "pod default/web (198.18.2.4)", "203.0.113.9". */
+export function called(address: string, { who }: Names): string {
+  const target = who.get(address)
+  return target && target.name !== address ? `${target.name} (${address})` : address
+}
+
+/** The node that an address is on, where that is known. */
+export const nodeOf = (address: string, { who }: Names): string | null => who.get(address)?.node ?? null
+
+export const askingSide = (place: Place, { node, pod }: Names): string =>
+  place === 'pod' && pod !== null ? `pod ${pod}` : `node ${node}`
+
+/** "TCP port 8080", "ICMP echo", "UDP port 53". */
+export const wire = ({ protocol, port }: Target): string =>
+  protocol === 'tcp' || protocol === 'udp' ? `${protocol.toUpperCase()} port ${port}` : 'ping'

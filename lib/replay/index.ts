@@ -1,0 +1,230 @@
+/**
+ * After a failure the failing targets are asked again, in windows of 7, 0 and 11 probes, while packet taps and counters of the pod's and
+ * the node's namespace watch (and the destination pod's, when it is on this node). What was seen is left for lib/diagnose.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Agent, agentIn } from '../agent/client.ts'
+import { readAllCounters } from '../node/counters.ts'
+import { routeOf } from '../node/routes.ts'
+import { readState } from '../node/state.ts'
+import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
+import { watchingAlone } from '../quiet.ts'
+import type { FlowSeen, NamespaceState, Observed, RouteSaid, Side, Windows } from '../state.ts'
+import type { Outcome, Place, Plan, Target } from '../types.ts'
+import { type Sender, sendersFor, sendRounds } from './send.ts'
+import { stationsOf, type Watched } from './stations.ts'
+
+const ROUNDS = [7, 0, 11] as const
+/** After the last probe of a window, ms: what moves on this node moves within a fraction of it. */
+const SETTLE_MS = 70
+/** All replays of a process together, ms; what comes later is judged by what is known then. */
+const BUDGET_MS = 4500
+/** Checks that fail side by side are asked again side by side. */
+const GATHER_MS = 15
+/** Targets of one replay; the others are alike. */
+const MOST_TARGETS = 14
+
+interface Waiting {
+  readonly targets: readonly Target[]
+  resolve(observed: Observed | null): void
+}
+
+const seen = new Set<string>()
+let waiting: Waiting[] = []
+let spentMs = 0
+let told = false
+
+export const flowKey = ({ address, protocol, port }: Target): string => `${protocol ?? 'icmp'} ${address} ${port ?? ''}`
+
+/** Asks failing targets again and watches; null where all of them were asked before, or the time is spent. Never throws. */
+export function replay(plan: Plan, place: Place, targets: readonly Target[]): Promise<Observed | null> {
+  const fresh = [...new Map(targets.map((target) => [flowKey(target), target])).values()].filter(
+    (target) => !seen.has(flowKey(target)),
+  )
+  for (const target of fresh) seen.add(flowKey(target))
+  if (fresh.length === 0 || spentMs > BUDGET_MS) return Promise.resolve(null)
+  return new Promise((resolve) => {
+    waiting.push({ targets: fresh, resolve })
+    if (waiting.length > 1) return
+    setTimeout(async () => {
+      const batch = waiting
+      waiting = []
+      const all = batch.flatMap(({ targets: some }) => some).slice(0, MOST_TARGETS)
+      const observed = await watchingAlone(() => timed(() => observe(plan, place, all))).catch(() => null)
+      // one of them carries it for all
+      for (const [index, { resolve: done }] of batch.entries()) done(index === 0 ? observed : null)
+    }, GATHER_MS)
+  })
+}
+
+/** Waiting for others to end is not counted. */
+async function timed<T>(work: () => Promise<T>): Promise<T> {
+  const began = performance.now()
+  try {
+    return await work()
+  } finally {
+    spentMs += performance.now() - began
+  }
+}
+
+/** One side's watcher: this process, or an agent in that namespace. */
+interface Watcher {
+  readonly side: Side
+  /** null: this process. */
+  readonly agent: Agent | null
+  /** Whose /proc/<pid>/net holds the counters; null: nobody's that is known. */
+  readonly pid: number | 'thread-self' | null
+  /** Path of the namespace; null: this process' own. */
+  readonly path: string | null
+}
+
+async function observe(plan: Plan, place: Place, targets: readonly Target[]): Promise<Observed> {
+  const watchers = watchersFor(plan, place, targets)
+  const states = await statesOf(watchers)
+  const addresses = [...ownAddresses(plan, place), ...targets.map(({ address }) => address)]
+  const blind: Partial<Record<Side, string>> = {}
+  await Promise.all(
+    watchers.map(async ({ side, agent }) => {
+      const said = await (agent ? agent.ask('watchAddresses', addresses) : watchAddresses(addresses))
+      if (said !== null) blind[side] = said
+    }),
+  ).catch((error: Error) => {
+    blind.node = error.message
+  })
+  const senders = sendersFor(targets)
+  const counters: Record<string, number>[][] = []
+  const sightings: (readonly Sighting[])[][] = []
+  try {
+    for (const rounds of ROUNDS) {
+      const before = watchers.map(({ pid }) => (pid === null ? {} : readAllCounters(pid)))
+      await sendRounds(senders, rounds)
+      await sleep(SETTLE_MS)
+      const after = watchers.map(({ pid }) => (pid === null ? {} : readAllCounters(pid)))
+      counters.push(after.map((now, index) => moved(before[index] ?? {}, now)))
+      sightings.push(await Promise.all(watchers.map((watcher) => look(watcher))))
+    }
+  } finally {
+    for (const { agent } of watchers) agent ? agent.ask('stopWatching').catch(() => undefined) : stopWatching()
+  }
+  const watched = watchers.map(({ side }, index): Watched => {
+    const links = states[side]?.links ?? []
+    return {
+      side,
+      names: new Map(links.map(({ index: number, name }) => [number, name])),
+      windows: sightings.map((window) => window[index] ?? []),
+    }
+  })
+  const flows = await Promise.all(senders.map((sender) => flowOf(sender, watchers, watched, plan, place, states)))
+  for (const sender of senders) sender.close()
+  const first = !told
+  told = true
+  return { flows, counters: followed(watchers, counters), blind, states: first ? states : null }
+}
+
+const look = ({ agent }: Watcher): Promise<readonly Sighting[]> | readonly Sighting[] =>
+  agent ? agent.ask('readWatch').catch(() => []) : readWatch()
+
+function watchersFor(plan: Plan, place: Place, targets: readonly Target[]): readonly Watcher[] {
+  const own: Watcher = { side: 'own', agent: null, pid: 'thread-self', path: null }
+  const fromNode = place === 'node' || (plan.source.state === 'known' && plan.source.value.hostNetwork)
+  const nodePath = plan.node.netnsPath ?? `/proc/${process.ppid}/ns/net`
+  const node: Watcher[] = fromNode
+    ? []
+    : [{ side: 'node', agent: agentIn(nodePath), pid: process.ppid, path: nodePath }]
+  const here = Object.values(plan.destinations).flatMap((fact) => {
+    if (fact.state !== 'known' || fact.value.namespaceHere?.state !== 'known') return []
+    const asked = targets.some(({ address }) => fact.value.addresses.includes(address))
+    return asked ? [fact.value.namespaceHere.value.netnsPath] : []
+  })
+  const target = here.slice(0, 1).map((path): Watcher => ({ side: 'target', agent: agentIn(path), pid: null, path }))
+  return [own, ...node, ...target]
+}
+
+async function statesOf(watchers: readonly Watcher[]): Promise<Partial<Record<Side, NamespaceState>>> {
+  const read = await Promise.all(watchers.map(async ({ side, path }) => [side, await readState(path)] as const))
+  return Object.fromEntries(
+    read.flatMap(([side, state]: readonly [Side, Outcome<NamespaceState>]) => (state.ok ? [[side, state.value]] : [])),
+  )
+}
+
+function ownAddresses(plan: Plan, place: Place): readonly string[] {
+  return place === 'pod' && plan.source.state === 'known' ? plan.source.value.addresses : plan.node.internalIPs
+}
+
+function moved(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>) {
+  return Object.fromEntries(
+    Object.entries(after).flatMap(([name, value]) => {
+      const by = value - (before[name] ?? 0)
+      return by === 0 ? [] : [[name, by]]
+    }),
+  )
+}
+
+/** Counters that moved in both busy windows. */
+function followed(
+  watchers: readonly Watcher[],
+  windows: readonly (readonly Readonly<Record<string, number>>[])[],
+): Observed['counters'] {
+  return Object.fromEntries(
+    watchers.map(({ side }, index) => {
+      const of = (window: number, name: string) => windows[window]?.[index]?.[name] ?? 0
+      const names = Object.keys(windows[0]?.[index] ?? {}).filter((name) => of(2, name) > 0)
+      return [side, Object.fromEntries(names.map((name) => [name, [of(0, name), of(1, name), of(2, name)] as Windows]))]
+    }),
+  )
+}
+
+async function flowOf(
+  sender: Sender,
+  watchers: readonly Watcher[],
+  watched: readonly Watched[],
+  plan: Plan,
+  place: Place,
+  states: Partial<Record<Side, NamespaceState>>,
+): Promise<FlowSeen> {
+  const { target } = sender
+  const stations = stationsOf({ target, keys: new Set(sender.keys()) }, watched)
+  const source =
+    sender.source() ?? ownAddresses(plan, place).find((one) => one.includes(':') === (target.family === 6)) ?? null
+  const own = await routeOf({ destination: target.address, source: null, iif: null })
+  const node = watchers.find(({ side }) => side === 'node')
+  const ingress = stations.filter((one) => one.side === 'node' && one.kind === 'probe' && !one.outgoing).at(-1)?.device
+  const iif = ingress ?? entranceOf(states)
+  const inner = stations.find(({ side, kind }) => side === 'node' && kind === 'probe')
+  const destination = stations.filter((one) => one.side === 'node' && one.kind === 'probe').at(-1)?.destination
+  const forward =
+    node?.agent && iif
+      ? await said(node.agent, { destination: destination ?? target.address, source: inner?.source ?? source, iif })
+      : null
+  const back =
+    node?.agent && source && forward?.device
+      ? await said(node.agent, { destination: source, source: destination ?? target.address, iif: forward.device })
+      : null
+  return {
+    target,
+    source,
+    sent: ROUNDS,
+    refused: sender.refused(),
+    answered: sender.answered(),
+    stations,
+    routes: { own, node: forward, back },
+    filters: [],
+  }
+}
+
+const said = (agent: Agent, packet: Parameters<typeof routeOf>[0]): Promise<RouteSaid | null> =>
+  agent.ask('routeOf', packet).catch(() => null)
+
+/** The node's interface that the pod's packets come in by: the bridge that the veth peer is a port of, or the peer itself. */
+function entranceOf(states: Partial<Record<Side, NamespaceState>>): string | null {
+  const peer = peerOf(states)
+  return peer ? (peer.master ?? peer.name) : null
+}
+
+/** The node's end of the pod's veth pair. */
+export function peerOf(states: Partial<Record<Side, NamespaceState>>) {
+  const own = states.own?.links.find(({ kind, name }) => kind === 'veth' && name !== 'lo')
+  return states.node?.links.find(
+    ({ index, kind, peerIndex }) => kind === 'veth' && index === own?.peerIndex && peerIndex === own.index,
+  )
+}

@@ -1,0 +1,103 @@
+/** From what the taps saw to the stations of each flow: pure. */
+import { canonicalAddress } from '../packet/address.ts'
+import type { SeenPacket } from '../packet/frame.ts'
+import type { Sighting } from '../probe/watch.ts'
+import type { Side, Station } from '../state.ts'
+import type { Target } from '../types.ts'
+
+/** What one side's tap saw in each window, with the names of that side's interfaces. */
+export interface Watched {
+  readonly side: Side
+  readonly names: ReadonlyMap<number, string>
+  readonly windows: readonly (readonly Sighting[])[]
+}
+
+/** A flow by what is sure about its packets: protocol and the asking side's ports or ICMP ids. */
+export interface FlowKeys {
+  readonly target: Target
+  readonly keys: ReadonlySet<number>
+}
+
+type Kind = Station['kind']
+
+/**
+ * Which packets of a flow a packet is: known by the source port, which address translation keeps unless it is taken; an echo
+ * shares its id with those to other targets, so there the address decides as well.
+ */
+export function kindOf(packet: SeenPacket, { target, keys }: FlowKeys): Kind | null {
+  const { protocol, sourcePort, destinationPort, quoted, icmp } = packet
+  if (quoted && kindOf(quoted, { target, keys }) === 'probe') return 'error'
+  const wanted = target.protocol ?? 'icmp'
+  if (protocol !== wanted) return null
+  if (wanted === 'icmp') {
+    if (!keys.has(sourcePort) || icmp === null) return null
+    const address = canonicalAddress(target.address)
+    const request = icmp.type === (target.family === 4 ? 8 : 128)
+    if (request) return packet.destination === address ? 'probe' : null
+    return packet.source === address ? 'answer' : null
+  }
+  if (keys.has(sourcePort)) return 'probe'
+  return keys.has(destinationPort) ? 'answer' : null
+}
+
+/** Every place where packets of the flow were seen, in the order of the first sighting of each side. */
+export function stationsOf(flow: FlowKeys, watched: readonly Watched[]): readonly Station[] {
+  return watched.flatMap(({ side, names, windows }) => {
+    const found = new Map<string, { station: Omit<Station, 'seen'>; seen: number[] }>()
+    windows.forEach((window, index) => {
+      for (const { interfaceIndex, outgoing, packet } of window) {
+        const kind = kindOf(packet, flow)
+        if (kind === null) continue
+        const station = {
+          ...{ side, device: names.get(interfaceIndex) ?? `interface ${interfaceIndex}`, outgoing, kind },
+          ...{ source: packet.source, destination: packet.destination, destinationPort: packet.destinationPort },
+          outer: packet.outer,
+          refusal: refusalOf(packet, kind),
+        }
+        const key = JSON.stringify([
+          ...[station.device, outgoing, kind, station.source, station.destination, station.refusal],
+          station.outer?.destination,
+        ])
+        const known = found.get(key) ?? { station, seen: [0, 0, 0] }
+        known.seen[index] = (known.seen[index] ?? 0) + 1
+        found.set(key, known)
+      }
+    })
+    return [...found.values()].map(({ station, seen }) => ({ ...station, seen: [seen[0], seen[1], seen[2]] as never }))
+  })
+}
+
+const RST = 0x04
+
+function refusalOf(packet: SeenPacket, kind: Kind): string | null {
+  if (kind === 'answer') return packet.protocol === 'tcp' && (packet.flags & RST) !== 0 ? 'reset' : null
+  if (kind !== 'error' || !packet.icmp) return null
+  const { type, code } = packet.icmp
+  const known = packet.family === 6 ? ICMP6[`${type}/${code}`] : type === 3 ? UNREACHABLE_4[code] : undefined
+  return known ?? `ICMP type ${type} code ${code}`
+}
+
+/** Destination unreachable by code (RFC 792, RFC 1812). */
+const UNREACHABLE_4: Readonly<Record<number, string>> = {
+  0: 'net unreachable',
+  1: 'host unreachable',
+  2: 'protocol unreachable',
+  3: 'port unreachable',
+  4: 'fragmentation needed',
+  9: 'net administratively prohibited',
+  10: 'host administratively prohibited',
+  13: 'administratively prohibited',
+}
+
+/** ICMPv6 (RFC 4443). */
+const ICMP6: Readonly<Record<string, string>> = {
+  '1/0': 'no route',
+  '1/1': 'administratively prohibited',
+  '1/2': 'beyond scope',
+  '1/3': 'address unreachable',
+  '1/4': 'port unreachable',
+  '1/5': 'source address failed policy',
+  '1/6': 'reject route',
+  '2/0': 'packet too big',
+  '3/0': 'hop limit exceeded',
+}
