@@ -7,6 +7,7 @@
  */
 import { inject, test } from 'vitest'
 import { CODES } from './diagnose/codes.ts'
+import { targetsToReplay } from './diagnose/failing.ts'
 import { familyName, given } from './fact.ts'
 import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
@@ -82,7 +83,7 @@ export function check<R extends Row>(
     test.concurrent(title(question, row, place), { timeout: CHECK_BUDGET_MS + 5_000 }, async ({ task, skip }) => {
       const record = await answer(question, row, place, inject('plan'), body, sendsNothing)
       task.meta.record = record
-      const observed = await replay(inject('plan'), place, toReplay(record))
+      const observed = await replay(inject('plan'), place, targetsToReplay(record), record.code === 'PACKET_LOSS')
       if (observed) task.meta.observed = observed
       if (record.verdict === 'not-applicable') skip(record.seen)
       if (record.verdict === 'fail' || record.verdict === 'inconclusive') throw asError(record)
@@ -172,19 +173,6 @@ async function answer<R extends Row>(
 
 function failureOf(code: Code, seen: string, hint?: string): CheckFailure {
   return CODES[code]?.kind === 'inconclusive' ? new Inconclusive(code, seen, hint) : new CheckFailure(code, seen, hint)
-}
-
-/** Failures of a path, which the path itself can be asked about again. */
-const PATH_FAILURES: ReadonlySet<Code> = new Set([
-  ...['UNREACHABLE', 'REJECTED', 'NO_ROUTE', 'NOTHING_LISTENING', 'BACKEND_DEAD', 'DNS_NO_ANSWER', 'UDP_SILENT'],
-  ...['ICMP_FILTERED', 'GATEWAY_UNRESOLVED', 'TLS_STALLED', 'DNS_TCP_BLOCKED', 'DNS_UDP_BLOCKED'],
-])
-
-/** What is asked again of a check that failed or warns: the targets that did not answer as they should. */
-function toReplay({ verdict, code, targets, answers }: CheckRecord): readonly Target[] {
-  if ((verdict !== 'fail' && verdict !== 'warn') || !PATH_FAILURES.has(code ?? '')) return []
-  if (!answers) return targets
-  return answers.filter((answer) => answer.code !== null).map(({ target }) => target)
 }
 
 /** Before anything is sent: this process must be in the namespace that the question is about. */

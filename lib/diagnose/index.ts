@@ -2,11 +2,13 @@
  * Why: from the results of a run, and what was seen when its failures were asked again, to findings. Pure.
  * A failing check follows from a cause that was found on the way of its packets, or is a cause by itself.
  */
-import type { Observed } from '../state.ts'
-import type { Answer, Code, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
+import type { FlowSeen, Observed } from '../state.ts'
+import type { Answer, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
 import { type Around, type Cause, causeOf } from './causes.ts'
 import { CODES, rankOf } from './codes.ts'
 import { covers } from './covers.ts'
+import { failingTargets, isPathFailure } from './failing.ts'
+import { lossOf } from './loss.ts'
 import { type Names, namesOf, wire } from './names.ts'
 import { type Branch, branchesOf, type Sides } from './trace.ts'
 
@@ -37,8 +39,10 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
   const around = (place: Place): Around => aroundOf(place, about, cases, names)
   const byPlace = { node: around('node'), pod: around('pod') }
   const branches = new Map<string, readonly Branch[]>()
+  const flows = new Map<string, FlowSeen>()
   for (const { result, observed } of cases) {
     for (const flow of observed?.flows ?? []) {
+      flows.set(`${result.place} ${keyOf(flow.target)}`, flow)
       branches.set(`${result.place} ${keyOf(flow.target)}`, branchesOf(flow, byPlace[result.place].sides))
     }
   }
@@ -60,6 +64,13 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
     )
   for (const { result } of bad.filter((one) => isPathFailure(one.result))) {
     const own = failingTargets(result).flatMap((target) => branches.get(`${result.place} ${keyOf(target)}`) ?? [])
+    const lossy = failingTargets(result).flatMap((target) => {
+      const flow = flows.get(`${result.place} ${keyOf(target)}`)
+      const cause = result.code === 'PACKET_LOSS' && flow ? lossOf(flow, byPlace[result.place]) : null
+      return cause ? [{ cause, address: target.address }] : []
+    })
+    for (const { cause, address } of lossy) add(cause, result, [address])
+    if (lossy.length > 0) continue
     if (own.length === 0) left.push(result)
     for (const branch of own) {
       const covering = roots.filter((root) => covers(root, branch, result.place, names))
@@ -85,21 +96,9 @@ interface Gathered {
   readonly addresses: Set<string>
 }
 
-/** Codes that say only that a path does not work: why, its packets tell. */
-const PATH: ReadonlySet<Code> = new Set([
-  ...['UNREACHABLE', 'REJECTED', 'NO_ROUTE', 'NOTHING_LISTENING', 'BACKEND_DEAD', 'DNS_NO_ANSWER', 'UDP_SILENT'],
-  ...['ICMP_FILTERED', 'DNS_TCP_BLOCKED', 'DNS_UDP_BLOCKED'],
-])
-export const isPathFailure = ({ code }: Pick<Result, 'code'>): boolean => PATH.has(code ?? '')
-
 const answersOf = (results: readonly Result[]): readonly Answer[] => results.flatMap(({ answers = [] }) => answers)
 
 const keyOf = ({ address, protocol, port }: Target): string => `${protocol ?? 'icmp'} ${address} ${port ?? ''}`
-
-function failingTargets({ answers, targets }: Result): readonly Target[] {
-  const failing = (answers ?? []).filter(({ code }) => code !== null).map(({ target }) => target)
-  return failing.length > 0 ? failing : targets
-}
 
 /** What is known around the flows of a place. */
 function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[], names: Names): Around {

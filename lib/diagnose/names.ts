@@ -10,17 +10,19 @@ export interface Names {
   readonly who: ReadonlyMap<string, Target>
 }
 
-/** `targets`: everybody who was asked; the first that names an address by more than itself wins. */
+/** `targets`: everybody who was asked; of several names of an address the most telling one wins. */
 export function namesOf(report: Pick<Report, 'node' | 'source'>, targets: readonly Target[]): Names {
   const who = new Map<string, Target>()
   for (const target of targets) {
     const known = who.get(target.address)
-    if (!known || (known.name === known.address && target.name !== target.address) || (!known.node && target.node)) {
-      who.set(target.address, target)
-    }
+    if (!known || telling(target) > telling(known)) who.set(target.address, target)
   }
   return { node: report.node, pod: report.source && `${report.source.namespace}/${report.source.name}`, who }
 }
+
+/** namespace/name says more than a name, a name more than an address; where it runs says more than that it exists. */
+const telling = ({ name, address, node }: Target): number =>
+  (name.includes('/') ? 4 : name === address ? 0 : 2) + (node ? 1 : 0)
 
 /** "pod default/web (198.18.2.4)", "203.0.113.9". */
 export function called(address: string, { who }: Names): string {

@@ -15,6 +15,8 @@ import { type Sender, sendersFor, sendRounds } from './send.ts'
 import { stationsOf, type Watched } from './stations.ts'
 
 const ROUNDS = [7, 0, 11] as const
+/** Where a part of the packets is lost, shares are compared: enough of them that chance does not decide. */
+const MANY_ROUNDS = [60, 0, 90] as const
 /** After the last probe of a window, ms: what moves on this node moves within a fraction of it. */
 const SETTLE_MS = 70
 /** All replays of a process together, ms; what comes later is judged by what is known then. */
@@ -25,6 +27,7 @@ const GATHER_MS = 15
 const MOST_TARGETS = 14
 
 interface Waiting {
+  readonly lossy: boolean
   readonly targets: readonly Target[]
   resolve(observed: Observed | null): void
 }
@@ -36,21 +39,22 @@ let told = false
 
 export const flowKey = ({ address, protocol, port }: Target): string => `${protocol ?? 'icmp'} ${address} ${port ?? ''}`
 
-/** Asks failing targets again and watches; null where all of them were asked before, or the time is spent. Never throws. */
-export function replay(plan: Plan, place: Place, targets: readonly Target[]): Promise<Observed | null> {
+/** Asks failing targets again and watches (`lossy`: answers come, but not all); null where all of them were asked before, or the time is spent. Never throws. */
+export function replay(plan: Plan, place: Place, targets: readonly Target[], lossy: boolean): Promise<Observed | null> {
   const fresh = [...new Map(targets.map((target) => [flowKey(target), target])).values()].filter(
     (target) => !seen.has(flowKey(target)),
   )
   for (const target of fresh) seen.add(flowKey(target))
   if (fresh.length === 0 || spentMs > BUDGET_MS) return Promise.resolve(null)
   return new Promise((resolve) => {
-    waiting.push({ targets: fresh, resolve })
+    waiting.push({ lossy, targets: fresh, resolve })
     if (waiting.length > 1) return
     setTimeout(async () => {
       const batch = waiting
       waiting = []
       const all = batch.flatMap(({ targets: some }) => some).slice(0, MOST_TARGETS)
-      const observed = await watchingAlone(() => timed(() => observe(plan, place, all))).catch(() => null)
+      const rounds = batch.some((one) => one.lossy) ? MANY_ROUNDS : ROUNDS
+      const observed = await watchingAlone(() => timed(() => observe(plan, place, all, rounds))).catch(() => null)
       // one of them carries it for all
       for (const [index, { resolve: done }] of batch.entries()) done(index === 0 ? observed : null)
     }, GATHER_MS)
@@ -78,7 +82,7 @@ interface Watcher {
   readonly path: string | null
 }
 
-async function observe(plan: Plan, place: Place, targets: readonly Target[]): Promise<Observed> {
+async function observe(plan: Plan, place: Place, targets: readonly Target[], windows: Windows): Promise<Observed> {
   const watchers = watchersFor(plan, place, targets)
   const states = await statesOf(watchers)
   const addresses = [...ownAddresses(plan, place), ...targets.map(({ address }) => address)]
@@ -95,7 +99,7 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[]): Pr
   const counters: Record<string, number>[][] = []
   const sightings: (readonly Sighting[])[][] = []
   try {
-    for (const rounds of ROUNDS) {
+    for (const rounds of windows) {
       const before = watchers.map(({ pid }) => (pid === null ? {} : readAllCounters(pid)))
       await sendRounds(senders, rounds)
       await sleep(SETTLE_MS)
@@ -114,7 +118,9 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[]): Pr
       windows: sightings.map((window) => window[index] ?? []),
     }
   })
-  const flows = await Promise.all(senders.map((sender) => flowOf(sender, watchers, watched, plan, place, states)))
+  const flows = await Promise.all(
+    senders.map((sender) => flowOf(sender, windows, watchers, watched, plan, place, states)),
+  )
   for (const sender of senders) sender.close()
   const first = !told
   told = true
@@ -176,6 +182,7 @@ function followed(
 
 async function flowOf(
   sender: Sender,
+  windows: Windows,
   watchers: readonly Watcher[],
   watched: readonly Watched[],
   plan: Plan,
@@ -203,7 +210,7 @@ async function flowOf(
   return {
     target,
     source,
-    sent: ROUNDS,
+    sent: windows,
     refused: sender.refused(),
     answered: sender.answered(),
     stations,
