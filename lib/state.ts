@@ -242,10 +242,10 @@ export interface FlowSeen {
   readonly stations: readonly Station[]
   readonly routes: {
     readonly own: RouteSaid | null
-    /** The node's, for a packet that comes in from the pod. */
-    readonly node: RouteSaid | null
-    /** The node's way back, for an answer that comes in where the probe went out. */
-    readonly back: RouteSaid | null
+    /** The node's, for a packet that comes in from the pod, by the destination that it has on the node. */
+    readonly node: Readonly<Record<string, RouteSaid>>
+    /** The node's way back, for an answer from that address that comes in where the probe went out. */
+    readonly back: Readonly<Record<string, RouteSaid>>
   }
   readonly filters: readonly FilterSeen[]
 }

@@ -1,5 +1,5 @@
 /** From where a flow's packets end to why they do: pure. The state must agree with what was seen; else the cause is only likely. */
-import type { FilterSeen, NeighbourState, Station } from '../state.ts'
+import type { FilterSeen, NamespaceState, NeighbourState, Station } from '../state.ts'
 import type { Code, Evidence, Family, Place } from '../types.ts'
 import { askingSide, called, type Names, nodeOf, wire } from './names.ts'
 import { type Branch, isPodSide, nodeStateOf, type Sides } from './trace.ts'
@@ -42,13 +42,14 @@ const BY_STAGE: Record<Branch['stage'], (branch: Branch, around: Around) => Draf
   'first-hop': lostAtFirstHop,
   'on-node': lostOnNode,
   tunnel: tunnelSendsNothing,
-  beyond: beyond,
+  beyond,
   target: targetSilent,
   error: refusedByError,
   'answer-node': answerLostOnNode,
   'answer-pod': answerLostInPod,
-  answered: refused,
-  unseen: unseen,
+  refused,
+  answered: unseen,
+  unseen,
 }
 
 function notSent(branch: Branch, around: Around): Draft {
@@ -71,28 +72,36 @@ function notSent(branch: Branch, around: Around): Draft {
   }
   const device = own?.device ?? null
   const hop = own?.gateway ?? flow.target.address
-  const entry = sides.states.own?.neighbours.find((one) => one.address === hop && one.device === device)
+  const entry = unresolvedEntry(sides.states.own, hop, device)
+  if (entry) return { ...unresolved(entry, where, around), hides: `what lies beyond ${where}` }
   if (filter) return byFilter(filter, branch, around)
   return {
-    ...unresolved(hop, device, entry, where, around),
+    code: 'LOST_IN_POD',
+    key: `LOST_IN_POD ${place} ${device}`,
+    cause: `In ${where} packets to ${called(flow.target.address, names)} do not leave by ${device ?? 'any interface'}, though the route and the next hop are sound${flow.refused ? ` (the kernel says ${flow.refused})` : ''}.`,
+    confidence: 'proven',
+    remedy: `Look at what drops packets inside ${where}: \`nft list ruleset\`, \`tc filter show dev ${device ?? 'eth0'} egress\`, eBPF programs of its cgroup (\`bpftool cgroup tree\`).`,
     hides: `what lies beyond ${where}`,
   }
 }
 
-function unresolved(
-  hop: string,
-  device: string | null,
-  entry: NeighbourState | undefined,
-  where: string,
-  { place }: Around,
-): Draft {
-  const state = entry ? `its entry in the neighbour table is ${entry.state}` : 'it has no entry in the neighbour table'
+/** The next hop's entry, when asking for its hardware address failed. */
+const unresolvedEntry = (
+  state: NamespaceState | undefined,
+  hop: string | null,
+  device: string | null | undefined,
+): NeighbourState | undefined =>
+  state?.neighbours.find(
+    (one) => one.address === hop && one.device === device && ['FAILED', 'INCOMPLETE'].includes(one.state),
+  )
+
+function unresolved({ address, device, state }: NeighbourState, where: string, { place }: Around): Draft {
   return {
-    code: entry?.state === 'PERMANENT' || !entry ? 'LOST_IN_POD' : 'NEIGHBOUR_UNRESOLVED',
-    key: `NEIGHBOUR ${place} ${hop} ${device}`,
-    cause: `In ${where} packets for the next hop ${hop}${device ? ` on ${device}` : ''} are not sent: ${state}.`,
-    confidence: entry?.state === 'FAILED' || entry?.state === 'INCOMPLETE' ? 'proven' : 'likely',
-    remedy: `Find out why ${hop} does not answer: the interface ${device ?? ''} and what it is connected to (\`ip -d link\` on the node). The entry: \`ip neigh show ${hop}\`.`,
+    code: 'NEIGHBOUR_UNRESOLVED',
+    key: `NEIGHBOUR ${place} ${where} ${device}`,
+    cause: `In ${where} packets for the next hop ${address} on ${device} are not sent: it does not answer for its hardware address (neighbour entry ${state}).`,
+    confidence: 'proven',
+    remedy: `Find out why ${address} does not answer: the interface ${device} and what it is connected to (\`ip -d link\` on the node). The entry: \`ip neigh show ${address}\`.`,
     hides: null,
   }
 }
@@ -127,7 +136,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   const node = `node ${names.node}`
   const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
-  const route = flow.routes.node
+  const route = flow.routes.node[branch.destination]
   if (route && !route.ok) {
     return {
       code: 'ROUTE_REFUSES',
@@ -139,10 +148,8 @@ function lostOnNode(branch: Branch, around: Around): Draft {
     }
   }
   const hop = route ? (route.gateway ?? branch.destination) : null
-  const entry = nodeStateOf(around.sides)?.neighbours.find(
-    (one) => one.address === hop && one.device === route?.device && ['FAILED', 'INCOMPLETE'].includes(one.state),
-  )
-  if (entry && hop !== null) return { ...unresolved(hop, entry.device, entry, node, around), hides: null }
+  const entry = unresolvedEntry(nodeStateOf(around.sides), hop, route?.device)
+  if (entry) return unresolved(entry, node, around)
   if (filter) return byFilter(filter, branch, around)
   return {
     code: 'LOST_ON_NODE',
@@ -161,7 +168,7 @@ function tunnelSendsNothing(branch: Branch, around: Around): Draft {
   const out = filterAt(branch.flow.filters, 'node', ['output', 'postrouting'], 'tunnel out')
   if (out?.certain) return byFilter(out, branch, around)
   const state = nodeStateOf(sides)
-  const hop = branch.flow.routes.node?.gateway ?? branch.destination
+  const hop = branch.flow.routes.node[branch.destination]?.gateway ?? branch.destination
   const entry = state?.neighbours.find((one) => one.address === hop && one.device === device)
   const fdb = state?.fdb.filter((one) => one.device === device && one.mac === entry?.mac) ?? []
   const why = !entry?.mac
@@ -171,7 +178,7 @@ function tunnelSendsNothing(branch: Branch, around: Around): Draft {
       : `the entry for ${entry.mac} leads to ${fdb.map(({ destination }) => destination).join(', ')}, and no packet leaves for it`
   return {
     code: 'TUNNEL_SENDS_NOTHING',
-    key: `TUNNEL_SENDS_NOTHING ${there ?? hop} ${device} ${branch.flow.target.family}`,
+    key: `TUNNEL_SENDS_NOTHING ${there ?? hop} ${device} ${why}`,
     cause: `Packets for ${there ? `node ${there}` : called(branch.destination, names)} go into the tunnel ${device} of node ${names.node} and no tunnel packet leaves: ${why}.`,
     confidence: 'proven',
     remedy: `Restart the CNI agent on ${names.node}: it writes these entries. See them: \`ip neigh show dev ${device}\` and \`bridge fdb show dev ${device}\`.`,
@@ -203,7 +210,7 @@ function beyond(branch: Branch, around: Around): Draft {
   if (service) {
     return {
       code: 'SERVICE_NOT_TRANSLATED',
-      key: `SERVICE_NOT_TRANSLATED ${destination}`,
+      key: 'SERVICE_NOT_TRANSLATED',
       cause: `Packets from ${askingSide(place, names)} to the Service address ${called(destination, names)} leave node ${names.node} by ${last?.device} untranslated: no rule on this node knows it.`,
       confidence: 'proven',
       remedy: `Restart kube-proxy (or what replaces it) on ${names.node} and read its log; the rules: \`nft list map ip kube-proxy service-ips\` or \`iptables-save -t nat\`.`,
@@ -286,12 +293,13 @@ function refusedByError(branch: Branch, around: Around): Draft {
   const { flow, last, destination } = branch
   const { names, sides } = around
   const from = last?.source ?? ''
-  const state = nodeStateOf(sides)
-  const local = state?.addresses.some(({ address }) => address === from) ?? false
+  // what did not come in from anywhere was said here
+  const local = !flow.stations.some(({ kind, side, outgoing }) => kind === 'error' && side === 'node' && !outgoing)
   const filter = flow.filters.find(({ verdict, of, certain }) => verdict === 'reject' && of === 'probe' && certain)
   if (local && filter) return byFilter(filter, branch, around)
-  const route = flow.routes.node ?? flow.routes.own
+  const route = flow.routes.node[destination] ?? flow.routes.own
   if (local && route && !route.ok) return lostOnNode(branch, around)
+  if (local && !sides.fromNode) return nodeRefuses(last?.refusal ?? 'an ICMP error', branch, around)
   const tunnel = flow.stations.find(
     (one) =>
       one.kind === 'error' &&
@@ -320,12 +328,28 @@ function refusedByError(branch: Branch, around: Around): Draft {
   }
 }
 
+/** What refuses did not come in from anywhere: the node itself says it. */
+function nodeRefuses(said: string, { destination }: Branch, { names, place }: Around): Draft {
+  return {
+    code: 'FIREWALL_REJECTS',
+    key: `NODE_REFUSES ${said}`,
+    cause: `Node ${names.node} itself refuses packets of ${askingSide(place, names)} to ${called(destination, names)}: ${said}.`,
+    confidence: 'proven',
+    remedy: `Look for the rule on ${names.node}: \`nft list ruleset | grep -i reject\`, \`iptables-save | grep -i REJECT\`.`,
+    hides: 'what lies beyond that rule',
+  }
+}
+
 function answerLostOnNode(branch: Branch, around: Around): Draft {
   const { flow, destination, last } = branch
   const { names } = around
-  const filter = filterAt(flow.filters, 'node', ['prerouting', 'forward', 'postrouting', 'input'], 'answer')
+  const tunnel = last?.outer
+    ? filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input'], 'tunnel in')
+    : undefined
+  if (tunnel?.certain) return byFilter(tunnel, branch, around)
+  const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'forward', 'postrouting', 'input'], 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
-  const back = flow.routes.back
+  const back = flow.routes.back[destination]
   const astray = back?.ok && back.device && !isPodSide(back.device, around.sides)
   if (back && (!back.ok || astray)) {
     return {
@@ -401,11 +425,12 @@ function refused(branch: Branch, around: Around): Draft {
   const cameIn = resets.some(({ side, outgoing }) => side === 'node' && !outgoing)
   const filter = flow.filters.find(({ verdict, certain }) => verdict === 'reject' && certain)
   if (!cameIn && filter) return byFilter(filter, branch, around)
+  if (!cameIn && around.sides.states.node) return nodeRefuses('reset', branch, around)
   const target = names.who.get(destination)
   return {
     code: 'NOTHING_LISTENING',
-    key: `NOTHING_LISTENING ${destination} ${branch.destinationPort}`,
-    cause: `${called(destination, names)} refuses ${wire(flow.target)}: it can be reached, and nothing listens there.`,
+    key: `NOTHING_LISTENING ${branch.destinationPort}`,
+    cause: `${called(destination, names)} refuses ${wire({ ...flow.target, port: branch.destinationPort })}: it can be reached, and nothing listens there.`,
     confidence: cameIn || around.sides.fromNode ? 'proven' : 'likely',
     remedy: `See what it listens on: \`kubectl exec ${podFlags(target?.name)} -- ss -ltn\`; compare with the targetPort of the Service and the container's port.`,
     hides: null,
@@ -448,6 +473,7 @@ function byFilter(filter: FilterSeen, branch: Branch, around: Around): Draft {
       : filter.of === 'probe'
         ? `packets from ${askingSide(place, names)} to ${called(branch.destination, names)}`
         : 'tunnel packets'
+  if (/kube-proxy|KUBE-/.test(filter.chain)) return byKubeProxy(filter, branch, around)
   const does = filter.verdict === 'drop' ? 'drops' : 'refuses'
   return {
     code: filter.verdict === 'drop' ? 'FIREWALL_DROPS' : 'FIREWALL_REJECTS',
@@ -458,6 +484,18 @@ function byFilter(filter: FilterSeen, branch: Branch, around: Around): Draft {
       ? `Remove the rule, or let these packets pass before it: \`${filter.remove}\` on ${where}. Find out who made it, or it comes back: \`${filter.show}\`.`
       : `Change the rule where it is made; see it: \`${filter.show}\` on ${where}.`,
     hides: `what lies beyond that rule`,
+  }
+}
+
+/** kube-proxy refuses, or drops, what it knows no endpoint for. */
+function byKubeProxy({ rule, chain }: FilterSeen, { flow }: Branch, { names }: Around): Draft {
+  return {
+    code: 'SERVICE_WITHOUT_BACKENDS',
+    key: `SERVICE_WITHOUT_BACKENDS ${flow.target.address}`,
+    cause: `On node ${names.node} kube-proxy refuses the Service address ${called(flow.target.address, names)}: it knows no endpoint for it ("${rule}" in ${chain}).`,
+    confidence: 'proven',
+    remedy: `Compare with \`kubectl get endpointslices -A\`: if there are ready endpoints, restart kube-proxy on ${names.node} and read its log; if not, see why the pods are not Ready.`,
+    hides: null,
   }
 }
 

@@ -17,7 +17,7 @@ interface Reach {
 }
 
 const NEAR: readonly Stage[] = ['not-sent', 'first-hop', 'on-node', 'answer-node', 'target']
-const ANY: readonly Stage[] = [...NEAR, 'tunnel', 'beyond', 'error', 'answer-pod', 'answered', 'unseen']
+const ANY: readonly Stage[] = [...NEAR, 'tunnel', 'beyond', 'error', 'answer-pod', 'refused', 'unseen']
 
 const REACH: Readonly<Record<Code, Reach>> = {
   FORWARDING_OFF: { stages: ['on-node', 'answer-node', 'error'], family: true },

@@ -79,7 +79,8 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
     }
   }
   for (const result of left) {
-    const behind = [...causes.values()].filter((cause) => standsBehind(cause, result, names))
+    const near = [...causes.values()].filter((cause) => standsBehind(cause, result, names))
+    const behind = near.length > 0 ? near : onlyCause(result, [...causes.values()])
     for (const { cause } of behind) add(cause, result, [])
     if (behind.length === 0) add(selfCause(result), result, [])
   }
@@ -143,10 +144,7 @@ function selfCause(result: Result): Cause {
   }
 }
 
-const sentence = (text: string): string => {
-  const first = text.charAt(0).toUpperCase() + text.slice(1)
-  return /[.:!?]$/.test(first) ? first : `${first}.`
-}
+const sentence = (text: string): string => (/[.:!?]$/.test(text) ? text : `${text}.`)
 
 /** Whom a virtual address stands for. */
 const BEHIND: readonly (readonly [role: RegExp, endpoint: RegExp])[] = [
@@ -168,6 +166,17 @@ function standsBehind({ addresses, results }: Gathered, { targets, place }: Resu
         result.targets.some((target) => roles.some((role) => role.test(target.role)) && addresses.has(target.address)),
     ) && names.who.size > 0
   )
+}
+
+/**
+ * A check that could not be asked again, for want of time: where all the others of its place and family that were asked have
+ * one cause, so has it.
+ */
+function onlyCause(result: Result, all: readonly Gathered[]): readonly Gathered[] {
+  const alike = all.filter(({ results }) =>
+    [...results].some((one) => one.place === result.place && one.family === result.family),
+  )
+  return alike.length === 1 ? alike : []
 }
 
 /** A hanging handshake follows from large packets that get lost on the way to the same place. */

@@ -12,7 +12,8 @@ import type { FlowSeen, NamespaceState, Side, Station, Windows } from '../state.
  * error        an ICMP error came back
  * answer-node  an answer came into the node and did not go on to the pod
  * answer-pod   an answer came in on the asking side's interface, and the asker did not get it
- * answered     the asker was answered, or refused
+ * refused      every answer is a refusal
+ * answered     the asker was answered
  * unseen       nothing could be watched
  */
 export type Stage =
@@ -25,6 +26,7 @@ export type Stage =
   | 'error'
   | 'answer-node'
   | 'answer-pod'
+  | 'refused'
   | 'answered'
   | 'unseen'
 
@@ -91,7 +93,8 @@ function branch(flow: FlowSeen, destination: string, sides: Sides): Branch {
   const { stage, last } = stageOf(flow, destination, { probes, answers, errors }, sides)
   return {
     ...{ flow, destination, stage, last },
-    destinationPort: last?.kind === 'probe' ? last.destinationPort : (flow.target.port ?? 0),
+    destinationPort:
+      probes.findLast((one) => one.destination === destination)?.destinationPort ?? flow.target.port ?? 0,
     followed: last !== null && follows(last.seen, destination === asked ? flow.sent : [FEW, 0, FEW]),
   }
 }
@@ -123,9 +126,11 @@ function stageOf(
   const fromThere = answers.filter(({ side, source }) => side !== 'own' && source === destination)
   const wanted = sides.fromNode ? destination : asked
   const came = home.filter(({ source }) => source === wanted)
-  const heard = flow.answered > 0 || came.some(({ refusal }) => refusal !== null)
   if (came.length > 0 && (destination === asked || sides.fromNode || fromThere.length > 0)) {
-    return { stage: heard ? 'answered' : 'answer-pod', last: came.at(-1) ?? null }
+    const told = fromThere.length > 0 ? fromThere : came
+    const refused = told.every(({ refusal }) => refusal !== null)
+    const stage = refused ? 'refused' : flow.answered > 0 ? 'answered' : 'answer-pod'
+    return { stage, last: came.at(-1) ?? null }
   }
   // the address was not translated back
   const strange = home.filter(({ source }) => source === destination)

@@ -23,6 +23,8 @@ const SETTLE_MS = 70
 const BUDGET_MS = 4500
 /** Checks that fail side by side are asked again side by side. */
 const GATHER_MS = 15
+/** Backends of a virtual address whose routes are asked for. */
+const MOST_BACKENDS = 8
 /** Targets of one replay; the others are alike. */
 const MOST_TARGETS = 14
 
@@ -197,16 +199,24 @@ async function flowOf(
   const node = watchers.find(({ side }) => side === 'node')
   const ingress = stations.filter((one) => one.side === 'node' && one.kind === 'probe' && !one.outgoing).at(-1)?.device
   const iif = ingress ?? entranceOf(states)
-  const inner = stations.find(({ side, kind }) => side === 'node' && kind === 'probe')
-  const destination = stations.filter((one) => one.side === 'node' && one.kind === 'probe').at(-1)?.destination
-  const forward =
-    node?.agent && iif
-      ? await said(node.agent, { destination: destination ?? target.address, source: inner?.source ?? source, iif })
-      : null
-  const back =
-    node?.agent && source && forward?.device
-      ? await said(node.agent, { destination: source, source: destination ?? target.address, iif: forward.device })
-      : null
+  const onNode = stations.filter((one) => one.side === 'node' && one.kind === 'probe')
+  const inner = onNode[0]?.source ?? source
+  const destinations = [...new Set(onNode.map(({ destination }) => destination))].slice(0, MOST_BACKENDS)
+  const forward: Record<string, RouteSaid> = {}
+  const back: Record<string, RouteSaid> = {}
+  const agent = node?.agent
+  if (agent && iif) {
+    const asked = destinations.length > 0 ? destinations : [target.address]
+    for (const destination of asked) {
+      const there = await said(agent, { destination, source: inner, iif })
+      if (there) forward[destination] = there
+      const home =
+        source && there?.device
+          ? await said(agent, { destination: source, source: destination, iif: there.device })
+          : null
+      if (home) back[destination] = home
+    }
+  }
   return {
     target,
     source,

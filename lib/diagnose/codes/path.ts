@@ -24,6 +24,10 @@ export const PATH_CAUSES = {
     'Packets to a Service address leave the node untranslated: no rule on this node knows the Service.',
     'See that kube-proxy (or what replaces it) runs on this node and reaches the API server: `kubectl -n kube-system get pods -o wide`, its log; then restart it here.',
   ),
+  SERVICE_WITHOUT_BACKENDS: fail(
+    'kube-proxy on this node refuses the Service: it knows no endpoint for it.',
+    'Compare `kubectl get endpointslices` of the Service with the rules; if endpoints are ready, restart kube-proxy on this node and read its log.',
+  ),
   LOST_IN_POD: fail(
     "The packets do not leave the pod's own network namespace.",
     'Look inside it from the node: `nsenter -t <pid> -n ip addr`, `ip route`, `nft list ruleset`. Deleting the pod lets the CNI plug-in set its network up again.',
