@@ -9,7 +9,7 @@ import { CODES, rankOf } from './codes.ts'
 import { covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
 import { lossOf } from './loss.ts'
-import { type Names, namesOf, wire } from './names.ts'
+import { called, type Names, namesOf, wire } from './names.ts'
 import { type Branch, branchesOf, type Sides } from './trace.ts'
 
 /** A result with what its replay saw. */
@@ -87,6 +87,7 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
   return report(
     [...causes.values()].filter((one) => !followsFromOther(one, causes)),
     about,
+    names,
     causes,
   )
 }
@@ -185,7 +186,7 @@ function followsFromOther({ cause }: Gathered, causes: ReadonlyMap<string, Gathe
   return [...causes.values()].some((other) => other.cause.code.startsWith('PATH_MTU_'))
 }
 
-function report(found: readonly Gathered[], about: About, all: ReadonlyMap<string, Gathered>): Diagnosis {
+function report(found: readonly Gathered[], about: About, names: Names, all: ReadonlyMap<string, Gathered>): Diagnosis {
   const mtu = [...all.values()].find(({ cause }) => cause.code.startsWith('PATH_MTU_'))
   const hanging = mtu ? [...all.values()].filter((one) => followsFromOther(one, all)) : []
   const ordered = found.toSorted(
@@ -196,10 +197,11 @@ function report(found: readonly Gathered[], about: About, all: ReadonlyMap<strin
   )
   const findings = ordered.map((one, index): Finding => {
     const results = [...one.results, ...(one === mtu ? hanging.flatMap(({ results: more }) => [...more]) : [])]
-    const { key: _, ...cause } = one.cause
+    const { key: _, evidence, ...cause } = one.cause
     return {
       id: `${cause.code}-${index + 1}`,
       ...cause,
+      evidence: [...alikeEvidence(one, names), ...evidence],
       explains: results.map(({ id }) => id),
       again: again(results, about),
     }
@@ -209,6 +211,13 @@ function report(found: readonly Gathered[], about: About, all: ReadonlyMap<strin
     for (const result of explains) follows.set(result, [...(follows.get(result) ?? []), id])
   }
   return { findings, follows }
+}
+
+/** Everybody for whom the cause holds, where its sentence speaks of the first alone. */
+function alikeEvidence({ addresses }: Gathered, names: Names): readonly Evidence[] {
+  if (addresses.size < 2) return []
+  const value = [...addresses].map((address) => called(address, names)).join(', ')
+  return [{ kind: 'scalar', name: 'holds for', value }]
 }
 
 /** More files than these are asked by their directory. */
