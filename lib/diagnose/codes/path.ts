@@ -25,7 +25,7 @@ export const PATH_CAUSES = {
     'See that kube-proxy (or what replaces it) runs on this node and reaches the API server: `kubectl -n kube-system get pods -o wide`, its log; then restart it here.',
   ),
   SERVICE_WITHOUT_BACKENDS: fail(
-    'kube-proxy on this node refuses the Service: it knows no endpoint for it.',
+    'The rules of kube-proxy on this node refuse the Service: they know no endpoint for it.',
     'Compare `kubectl get endpointslices` of the Service with the rules; if endpoints are ready, restart kube-proxy on this node and read its log.',
   ),
   LOST_IN_POD: fail(

@@ -1,0 +1,349 @@
+/** From where packets end to findings: each stage with and without what the state says about it, and what follows from what. */
+import { describe, expect, test } from 'vitest'
+import { type Case, diagnose } from '../../../lib/diagnose/index.ts'
+import type { FilterSeen, NeighbourState, RouteSaid } from '../../../lib/state.ts'
+import {
+  about,
+  EACH,
+  failing,
+  flow,
+  HERE,
+  NODE,
+  OTHER_NODE,
+  OTHER_THERE,
+  POD,
+  passing,
+  result,
+  SERVICE,
+  seen,
+  states,
+  THERE,
+  target,
+  WAY,
+} from './flows.ts'
+
+const first = (cases: readonly Case[]) => diagnose(about, cases).findings[0]
+const lone = (...flows: Parameters<typeof failing>[2]) => [failing('pod/destination-tcp', 'UNREACHABLE', flows)]
+const node = (ok = true): Case =>
+  passing('host/mtu-node', ok ? [target(OTHER_NODE, { role: 'another node', name: 'n2' })] : [])
+
+const filter = (more: Partial<FilterSeen>): FilterSeen => ({
+  ...{ side: 'node', hook: 'forward', of: 'probe', verdict: 'drop', certain: true },
+  ...{ rule: 'tcp dport 8080 drop', chain: 'chain inet x forward', show: 'nft -a list chain inet x forward' },
+  remove: 'nft delete rule inet x forward handle 7',
+  ...more,
+})
+const route = (said: string, ok = false): RouteSaid => ({ ok, device: ok ? 'eth0' : null, gateway: null, said })
+const neighbour = (address: string, device: string, state: string): NeighbourState => ({
+  address,
+  device,
+  state,
+  mac: null,
+})
+
+test('a run in which nothing fails has no findings', () => {
+  expect(diagnose(about, [passing('pod/a', [target(THERE)])])).toEqual({ findings: [], follows: new Map() })
+})
+
+describe('where the packets end', () => {
+  test('they leave in the tunnel and nothing comes back, and the node itself answers', () => {
+    const found = first([...lone(flow(WAY.gone)), node()])
+    expect(found).toMatchObject({ code: 'TUNNEL_UNANSWERED', confidence: 'likely', explains: ['pod/destination-tcp'] })
+    expect(found?.cause).toContain('from node n1 to node n2 on UDP 8472 (VXLAN)')
+    expect(found?.cause).toContain('18 sent, 0 answered; node n2 itself answers')
+    expect(found?.hides).toContain('n2')
+  })
+
+  test('the same, and the node does not answer either', () => {
+    expect(first([...lone(flow(WAY.gone)), node(false)])?.code).toBe('NODE_UNREACHABLE')
+  })
+
+  test('another pod on that node answers: it is that pod', () => {
+    const found = first([...lone(flow(WAY.gone)), node(), passing('pod/endpoints-port', [target(OTHER_THERE)])])
+    expect(found?.code).toBe('POD_UNANSWERED')
+    expect(found?.cause).toContain('default/web-4')
+  })
+
+  test('the address answers something else: just that is dropped beyond', () => {
+    const ping = passing('pod/destination-ping', [target(THERE, { protocol: 'icmp' })])
+    expect(first([...lone(flow(WAY.gone)), node(), ping])).toMatchObject({
+      code: 'FILTERED_BEYOND',
+      confidence: 'likely',
+    })
+  })
+
+  test('they come in on the node and do not leave it', () => {
+    const found = first(lone(flow(WAY.nodeIn)))
+    expect(found).toMatchObject({ code: 'LOST_ON_NODE', confidence: 'proven' })
+    expect(found?.cause).toContain('come in on cni0 of node n1')
+  })
+
+  test('less than every probe was seen there: only likely', () => {
+    const stations = [...WAY.podOut, seen('node veth7 in', { times: [5, 0, 9] })]
+    expect(first(lone(flow(stations)))).toMatchObject({ code: 'LOST_ON_NODE', confidence: 'likely' })
+  })
+
+  test('something was seen in the empty window: only likely', () => {
+    const stations = [...WAY.podOut, seen('node veth7 in', { times: [7, 3, 11] })]
+    expect(first(lone(flow(stations)))?.confidence).toBe('likely')
+  })
+
+  test.each([
+    ['a rule drops them', { filters: [filter({})] }, 'FIREWALL_DROPS', 'tcp dport 8080 drop'],
+    ['a rule refuses them', { filters: [filter({ verdict: 'reject' })] }, 'FIREWALL_REJECTS', 'tcp dport 8080 drop'],
+    [
+      'kube-proxy refuses them',
+      { filters: [filter({ verdict: 'reject', chain: 'chain ip kube-proxy reject-chain' })] },
+      'SERVICE_WITHOUT_BACKENDS',
+      'knows no endpoint',
+    ],
+    [
+      'the route refuses them',
+      { routes: { own: null, node: { [THERE]: route('Permission denied') }, back: {} } },
+      'ROUTE_REFUSES',
+      'Permission denied',
+    ],
+  ] as const)('%s on the node', (_, more, code, said) => {
+    const found = first(lone(flow(WAY.nodeIn, more)))
+    expect(found).toMatchObject({ code, confidence: 'proven' })
+    expect(found?.cause).toContain(said)
+  })
+
+  test('a rule that only may match makes a cause likely, and a certain refusal of the route goes before it', () => {
+    const filters = [filter({ certain: false })]
+    expect(first(lone(flow(WAY.nodeIn, { filters })))).toMatchObject({ code: 'FIREWALL_DROPS', confidence: 'likely' })
+    const routes = { own: null, node: { [THERE]: route('Permission denied') }, back: {} }
+    expect(first(lone(flow(WAY.nodeIn, { filters, routes })))?.code).toBe('ROUTE_REFUSES')
+  })
+
+  test('the next hop of the node does not answer', () => {
+    const routes = { own: null, node: { [THERE]: { ...route('x', true), gateway: '198.51.100.254' } }, back: {} }
+    const observed = { states: states({ neighbours: [neighbour('198.51.100.254', 'eth0', 'FAILED')] }) }
+    const cases = [failing('pod/destination-tcp', 'UNREACHABLE', [flow(WAY.nodeIn, { routes })], observed)]
+    expect(first(cases)).toMatchObject({ code: 'NEIGHBOUR_UNRESOLVED', confidence: 'proven' })
+  })
+
+  test('they go into the tunnel and no tunnel packet leaves: the missing entry is named', () => {
+    expect(first(lone(flow(WAY.inTunnel)))).toMatchObject({ code: 'TUNNEL_SENDS_NOTHING', confidence: 'proven' })
+    const neighbours = [{ address: THERE, device: 'vx0', state: 'PERMANENT', mac: '02:00:00:00:00:02' }]
+    const cases = [failing('pod/x', 'UNREACHABLE', [flow(WAY.inTunnel)], { states: states({ neighbours }) })]
+    expect(first(cases)?.cause).toContain('no forwarding entry of vx0 says which node has 02:00:00:00:00:02')
+  })
+
+  test('they leave the pod and do not come in on the node: the peer is down', () => {
+    const down = states()
+    const links = down.node.links.map((one) => (one.name === 'veth7' ? { ...one, flags: [] } : one))
+    const cases = [failing('pod/x', 'UNREACHABLE', [flow(WAY.podOut)], { states: states({ links }) })]
+    expect(first(cases)).toMatchObject({ code: 'LOST_AT_VETH', confidence: 'proven' })
+    expect(first(cases)?.remedy).toContain('`ip link set veth7 up`')
+  })
+
+  test.each([
+    ['the route', { routes: { own: route('Network is unreachable'), node: {}, back: {} } }, 'ROUTE_REFUSES'],
+    ['a rule', { filters: [filter({ side: 'own', hook: 'output' })] }, 'FIREWALL_DROPS'],
+    ['nothing that is known', {}, 'LOST_IN_POD'],
+  ] as const)('they do not leave the pod because of %s', (_, more, code) => {
+    expect(first(lone(flow([], more)))?.code).toBe(code)
+  })
+
+  test('answers come back to the node in the tunnel and its input rule drops them', () => {
+    const filters = [filter({ hook: 'input', of: 'tunnel in', rule: 'udp dport 8472 drop' })]
+    const found = first(lone(flow([...WAY.gone, ...WAY.back.slice(0, 1)], { filters })))
+    expect(found).toMatchObject({ code: 'FIREWALL_DROPS', confidence: 'proven' })
+    expect(found?.cause).toContain('udp dport 8472 drop')
+  })
+
+  test('answers come out of the tunnel and are not handed on', () => {
+    expect(first(lone(flow([...WAY.gone, ...WAY.back])))?.code).toBe('ANSWER_LOST_ON_NODE')
+    const filters = [filter({ of: 'answer', rule: 'ct state established drop' })]
+    expect(first(lone(flow([...WAY.gone, ...WAY.back], { filters })))?.cause).toContain('ct state established drop')
+    const astray = {
+      own: null,
+      node: {},
+      back: { [THERE]: { ...route('198.18.1.4/32 dev eth0', true), device: 'eth0' } },
+    }
+    const found = first(lone(flow([...WAY.gone, ...WAY.back], { routes: astray })))
+    expect(found).toMatchObject({ code: 'ROUTE_REFUSES', confidence: 'proven' })
+    expect(found?.remedy).toContain('`ip route del 198.18.1.4/32 dev eth0`')
+  })
+
+  test('answers reach the pod, but not who asked', () => {
+    const stations = [...WAY.gone, ...WAY.back, ...WAY.home]
+    expect(first(lone(flow(stations)))?.code).toBe('ANSWER_LOST_IN_POD')
+    const filters = [filter({ side: 'own', hook: 'input', of: 'answer' })]
+    expect(first(lone(flow(stations, { filters })))?.code).toBe('FIREWALL_DROPS')
+  })
+
+  test('an endpoint behind a Service answers with its own address', () => {
+    const asked = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const stations = [
+      seen('own eth0 out', { destination: SERVICE }),
+      seen('node veth7 in', { destination: SERVICE }),
+      seen('node veth8 out', { destination: HERE }),
+      seen('answer node veth8 in', { source: HERE, destination: POD }),
+      seen('answer own eth0 in', { source: HERE, destination: POD }),
+    ]
+    expect(first(lone(flow(stations, { target: asked })))).toMatchObject({ code: 'ANSWER_NOT_TRANSLATED' })
+  })
+
+  test('a Service address leaves the node as it is', () => {
+    const asked = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const stations = ['own eth0 out', 'node veth7 in', 'node cni0 in', 'node eth0 out'].map((text) =>
+      seen(text, { destination: SERVICE }),
+    )
+    expect(first(lone(flow(stations, { target: asked })))).toMatchObject({
+      code: 'SERVICE_NOT_TRANSLATED',
+      confidence: 'proven',
+    })
+  })
+
+  test('handed to a pod on this node, and nothing comes back', () => {
+    const stations = [
+      ...[seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })],
+      seen('node veth8 out', { destination: HERE }),
+    ]
+    expect(first(lone(flow(stations, { target: target(HERE) })))?.code).toBe('TARGET_SILENT')
+    const filters = [filter({ side: 'target', hook: 'input' })]
+    const inside = [...stations, seen('target eth0 in', { destination: HERE })]
+    expect(first(lone(flow(inside, { target: target(HERE), filters })))?.cause).toContain('default/web-9')
+  })
+
+  test('a reset that came in from outside: nothing listens; one that did not: the node refuses', () => {
+    const reset = { refusal: 'reset' }
+    const outside = [
+      ...WAY.gone,
+      seen('answer node vx0 in', { source: THERE, destination: POD, ...reset }),
+      seen('answer own eth0 in', { source: THERE, destination: POD, ...reset }),
+    ]
+    const refused = (stations: typeof outside) =>
+      first([failing('pod/x', 'NOTHING_LISTENING', [flow(stations, { answered: 18 })])])
+    expect(refused(outside)).toMatchObject({ code: 'NOTHING_LISTENING', confidence: 'proven' })
+    const here = [...WAY.nodeIn, seen('answer own eth0 in', { source: THERE, destination: POD, ...reset })]
+    expect(refused(here)?.code).toBe('FIREWALL_REJECTS')
+  })
+
+  test('an ICMP error from a host beyond, from the other node about its tunnel, and from the node itself', () => {
+    const error = (text: string, source: string, more = {}) =>
+      seen(`error ${text}`, { source, destination: POD, refusal: 'administratively prohibited', ...more })
+    const by = (stations: readonly ReturnType<typeof seen>[]) => first([failing('pod/x', 'REJECTED', [flow(stations)])])
+    expect(by([...WAY.gone, error('node eth0 in', '203.0.113.1')])).toMatchObject({
+      code: 'REFUSED_BEYOND',
+      confidence: 'proven',
+    })
+    const tunnel = error('node eth0 in', OTHER_NODE, { refusal: 'port unreachable', destination: NODE })
+    expect(by([...WAY.gone, tunnel])?.code).toBe('TUNNEL_REFUSED')
+    expect(by([...WAY.nodeIn, error('node veth7 out', '198.18.1.1')])?.code).toBe('FIREWALL_REJECTS')
+  })
+
+  test('nothing could be watched', () => {
+    const routes = { own: null, node: {}, back: {} }
+    const cases = [failing('pod/x', 'UNREACHABLE', [flow([], { routes })], { states: {}, blind: { own: 'no right' } })]
+    expect(first(cases)?.confidence).toBe('likely')
+  })
+})
+
+describe('what follows from what', () => {
+  test('all checks that end in the same place follow from one finding', () => {
+    const cases = [
+      failing('pod/a', 'UNREACHABLE', [flow(WAY.gone)]),
+      failing('pod/b', 'DNS_NO_ANSWER', [
+        flow(WAY.gone, { target: target(OTHER_THERE, { protocol: 'udp', port: 53 }) }),
+      ]),
+      node(),
+    ]
+    const { findings, follows } = diagnose(about, cases)
+    expect(findings.map(({ code }) => code)).toEqual(['TUNNEL_UNANSWERED'])
+    expect([...follows.keys()].sort()).toEqual(['pod/a', 'pod/b'])
+  })
+
+  test('a check that was not asked again follows from the only cause of its kind', () => {
+    const late: Case = { result: result('pod/late', 'UNREACHABLE', [target('203.0.113.9')]), observed: null }
+    const { findings } = diagnose(about, [failing('pod/a', 'UNREACHABLE', [flow(WAY.nodeIn)]), late])
+    expect(findings).toHaveLength(1)
+    expect(findings[0]?.explains.toSorted()).toEqual(['pod/a', 'pod/late'])
+  })
+
+  test('half of a Service fails: it follows from what its endpoints tell', () => {
+    const endpoint = target(THERE, { role: 'a ready endpoint' })
+    const service = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const half: Case = { result: result('pod/service', 'BACKEND_DEAD', [service]), observed: null }
+    const { findings } = diagnose(about, [
+      failing('pod/endpoints', 'UNREACHABLE', [flow(WAY.gone, { target: endpoint })]),
+      node(),
+      half,
+    ])
+    expect(findings.map(({ explains }) => explains.length)).toEqual([2])
+  })
+
+  test('what the node is set to explains what ends there, of its family only', () => {
+    const off = { ...result('host/forwarding', 'FORWARDING_OFF', []), seen: 'net.ipv4.ip_forward is 0' }
+    const six = flow(WAY.nodeIn, { target: target('2001:db8::4', { family: 6 }) })
+    const cases: Case[] = [
+      { result: off, observed: null },
+      failing('pod/a', 'UNREACHABLE', [flow(WAY.nodeIn)]),
+      failing('pod/b', 'UNREACHABLE', [six]),
+    ]
+    const { findings } = diagnose(about, cases)
+    expect(findings.map(({ code, explains }) => [code, explains.toSorted()])).toEqual([
+      ['FORWARDING_OFF', ['host/forwarding', 'pod/a']],
+      ['LOST_ON_NODE', ['pod/b']],
+    ])
+  })
+
+  test('two causes at once are both named', () => {
+    const cases = [
+      failing('pod/a', 'UNREACHABLE', [flow(WAY.gone)]),
+      failing('pod/b', 'UNREACHABLE', [flow(WAY.nodeIn, { target: target(HERE), filters: [filter({})] })]),
+      node(),
+    ]
+    expect(
+      diagnose(about, cases)
+        .findings.map(({ code }) => code)
+        .sort(),
+    ).toEqual(['FIREWALL_DROPS', 'TUNNEL_UNANSWERED'])
+  })
+
+  test('a hanging handshake follows from a black hole', () => {
+    const hole = { ...result('pod/mtu', 'PATH_MTU_BLACK_HOLE', [target(THERE)]), hint: 'Set the MTU.' }
+    const hang = result('pod/api', 'TLS_STALLED', [target(THERE)])
+    const { findings } = diagnose(about, [
+      { result: hole, observed: null },
+      { result: hang, observed: null },
+    ])
+    expect(findings.map(({ code, explains }) => [code, explains.length])).toEqual([['PATH_MTU_BLACK_HOLE', 2]])
+  })
+
+  test('part of the packets is lost: between which two points', () => {
+    const times = (n: number) => ({ times: [n, 0, n] as const })
+    const stations = [
+      ...['own eth0 out', 'node veth7 in', 'node cni0 in', 'node vx0 out'].map((text) => seen(text, times(60))),
+      seen('node eth0 out', { ...times(60), outer: OTHER_NODE }),
+      seen('answer node vx0 in', { source: THERE, destination: POD, ...times(58) }),
+      seen('answer node veth7 out', { source: THERE, destination: POD, ...times(40) }),
+      seen('answer own eth0 in', { source: THERE, destination: POD, ...times(40) }),
+    ]
+    const found = first([failing('pod/ping', 'PACKET_LOSS', [flow(stations, { sent: [60, 0, 60], answered: 80 })])])
+    expect(found).toMatchObject({ code: 'PACKET_LOSS', confidence: 'proven' })
+    expect(found?.cause).toContain('36 of 116 are lost between entering vx0 of node n1 and leaving veth7')
+  })
+
+  test('the line that asks again names the pod and the files', () => {
+    expect(first(lone(flow(WAY.nodeIn)))?.again).toBe(
+      'SRC_POD=default/bbox npx vitest run checks/pod/destination-tcp.test.ts',
+    )
+    const many = ['pod/a', 'pod/b', 'pod/c', 'pod/d'].map((check) => failing(check, 'UNREACHABLE', [flow(WAY.nodeIn)]))
+    expect(first(many)?.again).toBe('SRC_POD=default/bbox npx vitest run checks/pod')
+  })
+
+  test('every failing check is in a finding, and every finding explains one', () => {
+    const cases = [
+      failing('pod/a', 'UNREACHABLE', [flow(WAY.gone, { sent: EACH })]),
+      { result: result('pod/tls', 'TLS_UNTRUSTED', [target(THERE)]), observed: null },
+      { result: result('host/x', 'API_NOT_HEALTHY', []), observed: null },
+    ]
+    const { findings, follows } = diagnose(about, cases)
+    expect(follows.size).toBe(3)
+    expect(findings.every(({ explains }) => explains.length > 0)).toBe(true)
+    expect(new Set(findings.map(({ id }) => id)).size).toBe(findings.length)
+  })
+})
