@@ -223,9 +223,9 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
 
 function about(
   settings: Settings,
-): Pick<Plan, 'runId' | 'probes' | 'strict' | 'expectedMtu' | 'settings' | 'unusable'> {
-  const { probes, strict, expectedMtu } = settings
-  return { runId: randomUUID(), probes, strict, expectedMtu, settings: publicSettings(settings), unusable: null }
+): Pick<Plan, 'runId' | 'probes' | 'strict' | 'trace' | 'expectedMtu' | 'settings' | 'unusable'> {
+  const { probes, strict, trace, expectedMtu } = settings
+  return { runId: randomUUID(), probes, strict, trace, expectedMtu, settings: publicSettings(settings), unusable: null }
 }
 
 function lacks(capability: string, what: string): Obstacle {

@@ -268,6 +268,8 @@ export interface Observed {
   readonly flows: readonly FlowSeen[]
   /** Counters that moved, by kernel name; interface counters as "cni0 rx_dropped". */
   readonly counters: Readonly<Partial<Record<Side, Readonly<Record<string, Windows>>>>>
+  /** What the kernel gave as reason for packets that it dropped meanwhile, of both families; null: it was not asked (TRACE). */
+  readonly drops: Readonly<Record<string, Windows>> | string | null
   /** Why a side could not be watched. */
   readonly blind: Readonly<Partial<Record<Side, string>>>
   /** Only once a process. */

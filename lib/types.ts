@@ -119,6 +119,8 @@ export interface Plan {
   /** Probing parameters taken from the settings. */
   readonly probes: number
   readonly strict: boolean
+  /** The kernel may be asked for its reasons of drops, which writes below tracefs. */
+  readonly trace: boolean
   /** The path MTU that pods must have between them, bytes; null: what they are promised. */
   readonly expectedMtu: number | null
   readonly node: NodeFacts

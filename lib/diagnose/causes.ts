@@ -1,6 +1,7 @@
 /** From where a flow's packets end to why they do: pure. The state must agree with what was seen; else the cause is only likely. */
 import type { FilterSeen, NamespaceState, NeighbourState, Station } from '../state.ts'
 import type { Code, Evidence, Family, Place } from '../types.ts'
+import { follow, movedEvidence } from './counters.ts'
 import { askingSide, called, type Names, nodeOf, wire } from './names.ts'
 import { type Branch, isPodSide, nodeStateOf, type Sides } from './trace.ts'
 
@@ -34,7 +35,11 @@ type Draft = Omit<Cause, 'evidence'> & { readonly more?: readonly Evidence[] }
 export function causeOf(branch: Branch, around: Around): Cause {
   const { more = [], ...draft } = BY_STAGE[branch.stage](branch, around)
   const confidence = branch.followed ? draft.confidence : 'likely'
-  return { ...draft, confidence, evidence: [...more, seenTable(branch, around)] }
+  return {
+    ...draft,
+    confidence,
+    evidence: [...more, ...movedEvidence(branch.observed, branch.flow.sent), seenTable(branch, around)],
+  }
 }
 
 const BY_STAGE: Record<Branch['stage'], (branch: Branch, around: Around) => Draft> = {
@@ -130,10 +135,28 @@ function lostAtFirstHop(branch: Branch, around: Around): Draft {
   }
 }
 
+/** The kernel counts what it drops for its source, which has no way back by the interface that it came in by. */
+function reversePath(branch: Branch, { names, sides }: Around): Draft | null {
+  const { flow, last, observed } = branch
+  const side = sides.fromNode ? 'own' : 'node'
+  if (flow.target.family !== 4 || !follow(observed, side, 'TcpExt.IPReversePathFilter', flow.sent)) return null
+  const device = last?.device ?? 'all'
+  return {
+    code: 'RP_FILTER',
+    key: `RP_FILTER ${device}`,
+    cause: `On node ${names.node} the reverse path filter drops packets of ${last?.source ?? flow.source} that come in on ${device}: their way back is another interface (TcpExt.IPReversePathFilter follows the probes).`,
+    confidence: 'proven',
+    remedy: `Loosen the filter: \`sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.${device}.rp_filter=2\`; or put the route to ${last?.source ?? flow.source} right: \`ip route get ${last?.source ?? flow.source}\`.`,
+    hides: null,
+  }
+}
+
 function lostOnNode(branch: Branch, around: Around): Draft {
   const { flow } = branch
   const { names } = around
   const node = `node ${names.node}`
+  const reverse = reversePath(branch, around)
+  if (reverse) return reverse
   const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const route = flow.routes.node[branch.destination]
@@ -343,6 +366,8 @@ function nodeRefuses(said: string, { destination }: Branch, { names, place }: Ar
 function answerLostOnNode(branch: Branch, around: Around): Draft {
   const { flow, destination, last } = branch
   const { names } = around
+  const reverse = reversePath(branch, around)
+  if (reverse) return reverse
   const tunnel = last?.outer
     ? filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input'], 'tunnel in')
     : undefined

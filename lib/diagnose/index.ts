@@ -43,7 +43,10 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
   for (const { result, observed } of cases) {
     for (const flow of observed?.flows ?? []) {
       flows.set(`${result.place} ${keyOf(flow.target)}`, flow)
-      branches.set(`${result.place} ${keyOf(flow.target)}`, branchesOf(flow, byPlace[result.place].sides))
+      branches.set(
+        `${result.place} ${keyOf(flow.target)}`,
+        branchesOf(flow, observed as Observed, byPlace[result.place].sides),
+      )
     }
   }
   const roots = bad.filter(({ result }) => !isPathFailure(result)).map(({ result }) => result)

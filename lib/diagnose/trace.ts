@@ -1,5 +1,5 @@
 /** How far the packets of a flow came, by what the taps saw: pure. */
-import type { FlowSeen, NamespaceState, Side, Station, Windows } from '../state.ts'
+import type { FlowSeen, NamespaceState, Observed, Side, Station, Windows } from '../state.ts'
 
 /**
  * The last point where a flow's packets, or their answers, were seen.
@@ -33,6 +33,8 @@ export type Stage =
 /** A flow's packets to one destination: behind a Service's address each backend is a branch of its own. */
 export interface Branch {
   readonly flow: FlowSeen
+  /** The replay that it was seen in. */
+  readonly observed: Observed
   /** Where the packets were bound for in the end, as far as they were seen. */
   readonly destination: string
   readonly destinationPort: number
@@ -55,14 +57,16 @@ export interface Sides {
 }
 
 /** The branches of a flow that were not answered well. */
-export function branchesOf(flow: FlowSeen, sides: Sides): readonly Branch[] {
+export function branchesOf(flow: FlowSeen, observed: Observed, sides: Sides): readonly Branch[] {
   const asked = flow.target.address
   const onNode = flow.stations.filter(({ kind, side }) => kind === 'probe' && side === nodeSide(sides))
   const translated = [...new Set(onNode.map(({ destination }) => destination))].filter((one) => one !== asked)
   // a part may have left the node as it was asked
   const untouched = onNode.some((one) => one.outgoing && one.destination === asked && !isPodSide(one.device, sides))
   const ends = translated.length === 0 ? [asked] : untouched ? [...translated, asked] : translated
-  return ends.map((destination) => branch(flow, destination, sides)).filter(({ stage }) => stage !== 'answered')
+  return ends
+    .map((destination) => ({ ...branch(flow, destination, sides), observed }))
+    .filter(({ stage }) => stage !== 'answered')
 }
 
 const nodeSide = ({ fromNode }: Sides): Side => (fromNode ? 'own' : 'node')
@@ -82,7 +86,7 @@ const isUplink = (device: string, state: NamespaceState, { nodeAddresses }: Side
   state.addresses.some((one) => one.device === device && nodeAddresses.includes(one.address)) ||
   state.routes.some((route) => route.destination === 'default' && route.device === device && route.type === 'unicast')
 
-function branch(flow: FlowSeen, destination: string, sides: Sides): Branch {
+function branch(flow: FlowSeen, destination: string, sides: Sides): Omit<Branch, 'observed'> {
   const asked = flow.target.address
   const probes = flow.stations.filter(
     (one) =>

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Agent, agentIn } from '../agent/client.ts'
 import { readAllCounters } from '../node/counters.ts'
+import { openDropTrace } from '../node/drops.ts'
 import { routeOf } from '../node/routes.ts'
 import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
@@ -97,19 +98,25 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   ).catch((error: Error) => {
     blind.node = error.message
   })
+  const trace = plan.trace ? openDropTrace() : null
+  const traced = trace === null || typeof trace === 'string' ? null : trace
+  const drops: Readonly<Record<string, number>>[] = []
   const senders = sendersFor(targets)
   const counters: Record<string, number>[][] = []
   const sightings: (readonly Sighting[])[][] = []
   try {
     for (const rounds of windows) {
+      traced?.read()
       const before = watchers.map(({ pid }) => (pid === null ? {} : readAllCounters(pid)))
       await sendRounds(senders, rounds)
       await sleep(SETTLE_MS)
       const after = watchers.map(({ pid }) => (pid === null ? {} : readAllCounters(pid)))
+      if (traced) drops.push(traced.read())
       counters.push(after.map((now, index) => moved(before[index] ?? {}, now)))
       sightings.push(await Promise.all(watchers.map((watcher) => look(watcher))))
     }
   } finally {
+    traced?.close()
     for (const { agent } of watchers) agent ? agent.ask('stopWatching').catch(() => undefined) : stopWatching()
   }
   const watched = watchers.map(({ side }, index): Watched => {
@@ -126,7 +133,8 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   for (const sender of senders) sender.close()
   const first = !told
   told = true
-  return { flows, counters: followed(watchers, counters), blind, states: first ? states : null }
+  const reasons = typeof trace === 'string' ? trace : traced ? byWindow(drops) : null
+  return { flows, counters: followed(watchers, counters), drops: reasons, blind, states: first ? states : null }
 }
 
 const look = ({ agent }: Watcher): Promise<readonly Sighting[]> | readonly Sighting[] =>
@@ -174,12 +182,15 @@ function followed(
   windows: readonly (readonly Readonly<Record<string, number>>[])[],
 ): Observed['counters'] {
   return Object.fromEntries(
-    watchers.map(({ side }, index) => {
-      const of = (window: number, name: string) => windows[window]?.[index]?.[name] ?? 0
-      const names = Object.keys(windows[0]?.[index] ?? {}).filter((name) => of(2, name) > 0)
-      return [side, Object.fromEntries(names.map((name) => [name, [of(0, name), of(1, name), of(2, name)] as Windows]))]
-    }),
+    watchers.map(({ side }, index) => [side, byWindow(windows.map((window) => window[index] ?? {}))]),
   )
+}
+
+/** What was counted in both busy windows. */
+function byWindow(windows: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, Windows>> {
+  const of = (window: number, name: string) => windows[window]?.[name] ?? 0
+  const names = Object.keys(windows[0] ?? {}).filter((name) => of(2, name) > 0)
+  return Object.fromEntries(names.map((name) => [name, [of(0, name), of(1, name), of(2, name)]]))
 }
 
 async function flowOf(

@@ -37,6 +37,7 @@ export interface Settings {
   readonly nodeNetns: string | null
   readonly reportsDir: string
   readonly strict: boolean
+  readonly trace: boolean
   readonly probes: number
   /** Bytes. */
   readonly expectedMtu: number | null
@@ -101,6 +102,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     nodeNetns: read('NODE_NETNS', absolutePath, null),
     reportsDir: read('REPORTS_DIR', text, 'reports'),
     strict: read('STRICT', boolean, false),
+    trace: read('TRACE', boolean, false),
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     surroundings: {

@@ -118,6 +118,13 @@ export const SETTINGS = [
     example: '1',
   },
   {
+    name: 'TRACE',
+    meaning:
+      'Whether the kernel is asked for its reasons while failures are asked again: 1 or 0. It makes a private instance below /sys/kernel/tracing for some seconds, the only thing on the node that is ever written.',
+    default: '0',
+    example: '1',
+  },
+  {
     name: 'REPORTS_DIR',
     meaning: 'The directory for the reports.',
     default: 'reports',

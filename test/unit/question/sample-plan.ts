@@ -81,6 +81,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     runId: `run-${runs++}`,
     probes: 3,
     strict: false,
+    trace: false,
     expectedMtu: null,
     peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: ['198.51.100.1', '198.51.100.2'] }),
     node: {

@@ -16,6 +16,7 @@ const plan: Plan = {
   runId: 'r',
   probes: 5,
   strict: false,
+  trace: false,
   expectedMtu: null,
   peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: [] }),
   node: {

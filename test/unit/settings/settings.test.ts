@@ -18,6 +18,7 @@ describe('defaults', () => {
       sourcePod: null,
       probes: 5,
       strict: false,
+      trace: false,
       reportsDir: 'reports',
       kubeconfig: null,
     })
@@ -134,10 +135,11 @@ test('all problems are reported together, each with what to do', () => {
 
 test('numbers, switches, sockets', () => {
   expect(
-    parseSettings({ PROBES: '100', STRICT: 'Yes', CONTAINER_RUNTIME_ENDPOINT: '/run/x.sock' }).settings,
+    parseSettings({ PROBES: '100', STRICT: 'Yes', TRACE: '1', CONTAINER_RUNTIME_ENDPOINT: '/run/x.sock' }).settings,
   ).toMatchObject({
     probes: 100,
     strict: true,
+    trace: true,
     runtimeEndpoint: 'unix:///run/x.sock',
   })
   for (const text of ['101', '-1', '1.5', '1e2', 'five']) expect(problemOf({ PROBES: text })).toContain('1 to 100')
