@@ -210,7 +210,7 @@ function tunnelSendsNothing(branch: Branch, around: Around): Draft {
 }
 
 function beyond(branch: Branch, around: Around): Draft {
-  const { names, sides, place } = around
+  const { names, sides } = around
   const { flow, destination, last } = branch
   const family = flow.target.family
   const incoming = filterAt(flow.filters, sides.fromNode ? 'own' : 'node', ['prerouting', 'input'], 'tunnel in')
@@ -229,21 +229,26 @@ function beyond(branch: Branch, around: Around): Draft {
       hides: null,
     }
   }
-  const service = flow.target.address === destination && isVirtual(flow.target.role)
-  if (service) {
-    return {
-      code: 'SERVICE_NOT_TRANSLATED',
-      key: 'SERVICE_NOT_TRANSLATED',
-      cause: `Packets from ${askingSide(place, names)} to the Service address ${called(destination, names)} leave node ${names.node} by ${last?.device} untranslated: no rule on this node knows it.`,
-      confidence: 'proven',
-      remedy: `Restart kube-proxy (or what replaces it) on ${names.node} and read its log; the rules: \`nft list map ip kube-proxy service-ips\` or \`iptables-save -t nat\`.`,
-      hides: 'whether the endpoints of the Service would answer through it',
-    }
-  }
+  if (untranslated(branch)) return serviceUntranslated(branch, around)
   return unansweredBeyond(branch, around, there, family)
 }
 
-const isVirtual = (role: string): boolean =>
+/** A Service's address is nobody's: packets to it that leave the node as they are were not translated. */
+const untranslated = ({ flow, destination }: Branch): boolean =>
+  flow.target.address === destination && isVirtual(flow.target.role)
+
+function serviceUntranslated({ destination, last }: Branch, { names, place }: Around): Draft {
+  return {
+    code: 'SERVICE_NOT_TRANSLATED',
+    key: 'SERVICE_NOT_TRANSLATED',
+    cause: `Packets from ${askingSide(place, names)} to the Service address ${called(destination, names)} leave node ${names.node} by ${last?.device} untranslated: no rule on this node knows it.`,
+    confidence: 'proven',
+    remedy: `Restart kube-proxy (or what replaces it) on ${names.node} and read its log; the rules: \`nft list map ip kube-proxy service-ips\` or \`iptables-save -t nat\`.`,
+    hides: 'whether the endpoints of the Service would answer through it',
+  }
+}
+
+export const isVirtual = (role: string): boolean =>
   /service|nameserver|ClusterIP/i.test(role) && !/endpoint|replica/i.test(role)
 
 function unansweredBeyond(branch: Branch, around: Around, there: string | null, family: Family): Draft {
@@ -323,6 +328,7 @@ function refusedByError(branch: Branch, around: Around): Draft {
   const route = flow.routes.node[destination] ?? flow.routes.own
   if (local && route && !route.ok) return lostOnNode(branch, around)
   if (local && !sides.fromNode) return nodeRefuses(last?.refusal ?? 'an ICMP error', branch, around)
+  if (untranslated(branch)) return serviceUntranslated(branch, around)
   const tunnel = flow.stations.find(
     (one) =>
       one.kind === 'error' &&

@@ -4,7 +4,7 @@
  */
 import type { FlowSeen, Observed } from '../state.ts'
 import type { Answer, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
-import { type Around, type Cause, causeOf } from './causes.ts'
+import { type Around, type Cause, causeOf, isVirtual } from './causes.ts'
 import { CODES, rankOf } from './codes.ts'
 import { covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
@@ -156,8 +156,12 @@ const BEHIND: readonly (readonly [role: RegExp, endpoint: RegExp])[] = [
   [/nameserver/, /DNS replica/],
 ]
 
+/** Causes that hold for every Service of this node. */
+const OF_SERVICES = /^SERVICE_(?:NOT_TRANSLATED|RULES)/
+
 /** A cause was found for somebody who stands behind what the result asked. */
-function standsBehind({ addresses, results }: Gathered, { targets, place }: Result, names: Names): boolean {
+function standsBehind({ cause, addresses, results }: Gathered, { targets, place }: Result, names: Names): boolean {
+  if (results.size > 0 && OF_SERVICES.test(cause.code) && targets.some(({ role }) => isVirtual(role))) return true
   const asked = targets.map(({ address }) => address)
   if ([...addresses].some((address) => asked.includes(address))) return true
   const roles = BEHIND.filter(([role]) => targets.some((target) => role.test(target.role))).map(

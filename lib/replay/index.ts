@@ -156,8 +156,18 @@ function watchersFor(plan: Plan, place: Place, targets: readonly Target[]): read
   return [own, ...node, ...target]
 }
 
+/** Read once a process: what is set wrong is so from the first failure on. */
+const statesRead = new Map<string, Promise<Outcome<NamespaceState>>>()
+
+function stateAt(path: string | null): Promise<Outcome<NamespaceState>> {
+  const key = path ?? ''
+  const state = statesRead.get(key) ?? readState(path)
+  statesRead.set(key, state)
+  return state
+}
+
 async function statesOf(watchers: readonly Watcher[]): Promise<Partial<Record<Side, NamespaceState>>> {
-  const read = await Promise.all(watchers.map(async ({ side, path }) => [side, await readState(path)] as const))
+  const read = await Promise.all(watchers.map(async ({ side, path }) => [side, await stateAt(path)] as const))
   return Object.fromEntries(
     read.flatMap(([side, state]: readonly [Side, Outcome<NamespaceState>]) => (state.ok ? [[side, state.value]] : [])),
   )
@@ -218,15 +228,15 @@ async function flowOf(
   const agent = node?.agent
   if (agent && iif) {
     const asked = destinations.length > 0 ? destinations : [target.address]
-    for (const destination of asked) {
-      const there = await said(agent, { destination, source: inner, iif })
-      if (there) forward[destination] = there
-      const home =
-        source && there?.device
-          ? await said(agent, { destination: source, source: destination, iif: there.device })
-          : null
-      if (home) back[destination] = home
-    }
+    await Promise.all(
+      asked.map(async (destination) => {
+        const there = await said(agent, { destination, source: inner, iif })
+        if (there) forward[destination] = there
+        if (!source || !there?.device) return
+        const home = await said(agent, { destination: source, source: destination, iif: there.device })
+        if (home) back[destination] = home
+      }),
+    )
   }
   return {
     target,
