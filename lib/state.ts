@@ -104,86 +104,104 @@ export interface FdbState {
   readonly permanent: boolean
 }
 
-/** A table of rules in the kernel, of nftables or of iptables' old back end, in one form. */
+/** The packet filter of a namespace, of nftables and of both back ends of iptables, in one form. */
 export interface FirewallState {
-  /** Base chains in the order in which the kernel calls them are found by hook and priority. */
   readonly chains: readonly FirewallChain[]
-  /** Elements of named sets and maps that rules refer to, by "family table name". */
+  /** Named sets and maps that rules refer to, by "family table name". */
   readonly sets: Readonly<Record<string, FirewallSet>>
   /** Why a part could not be read; null: everything was. */
   readonly missing: string | null
 }
 
 export interface FirewallChain {
-  /** "nft" or "iptables-legacy". */
-  readonly backend: 'nft' | 'iptables-legacy'
+  /** Whose command shows and changes it. */
+  readonly backend: 'nft' | 'iptables-nft' | 'iptables-legacy'
   /** ip, ip6, inet, bridge, arp, netdev. */
   readonly family: string
   readonly table: string
   readonly name: string
   /** Set for a base chain. */
   readonly base: {
+    /** prerouting, input, forward, output, postrouting, ingress, egress */
     readonly hook: string
+    /** filter, nat, route */
     readonly type: string
     readonly priority: number
     readonly policy: 'accept' | 'drop'
-    /** netdev and ingress hooks. */
-    readonly device: string | null
+    /** Of ingress and egress hooks; null: not told (nft before 1.0.8), or the hook has none. */
+    readonly devices: readonly string[] | null
   } | null
   readonly rules: readonly FirewallRule[]
 }
 
 export interface FirewallRule {
-  /** As a person reads it: nft's own text where it can be had, else iptables-save's line. */
+  /** As a person reads it: in nft's words, or what stands behind "-A CHAIN" in iptables-save. */
   readonly text: string
   readonly handle: number | null
-  readonly matches: readonly FirewallMatch[]
-  readonly verdict: FirewallVerdict
+  /** In the order in which the kernel carries them out; the first condition that does not hold ends the rule. */
+  readonly steps: readonly FirewallStep[]
   /** Of the rule's own counter, when it has one. */
   readonly packets: number | null
 }
 
-/** One condition. `unknown`: it is not understood, so whether the rule matches is not known. */
-export type FirewallMatch =
-  | {
-      readonly on:
-        | 'source'
-        | 'destination'
-        | 'iif'
-        | 'oif'
-        | 'protocol'
-        | 'source-port'
-        | 'destination-port'
-        | 'mark'
-        | 'ct-state'
-        | 'ct-status'
-        | 'icmp-type'
-        | 'length'
-        | 'family'
-        | 'source-type'
-        | 'destination-type'
-      readonly negated: boolean
-      /** Addresses and prefixes ("192.0.2.0/24"), ranges ("1-1023"), names ("eth0", "veth*", "tcp"), states; any of them. A name "@family table set" refers to `sets`. */
-      readonly values: readonly string[]
-    }
-  | { readonly on: 'unknown'; readonly text: string }
-
-export type FirewallVerdict =
-  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' | 'queue' }
-  | { readonly kind: 'reject'; readonly with: string }
-  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-  /** A verdict map: the packet's key decides. */
-  | { readonly kind: 'vmap'; readonly on: readonly string[]; readonly map: string }
-  | { readonly kind: 'dnat' | 'redirect' | 'tproxy'; readonly to: string | null; readonly port: number | null }
-  | { readonly kind: 'snat' | 'masquerade' | 'mark' | 'notrack' }
+export type FirewallStep =
+  | FirewallMatch
+  | FirewallVerdictMap
+  /** A condition that is not understood: whether it holds is not known. */
   | { readonly kind: 'unknown'; readonly text: string }
+  /** mark = (mark & and) ^ xor; null: to a value that is not known. */
+  | { readonly kind: 'mark'; readonly change: { readonly and: number; readonly xor: number } | null }
+  /** Another field of the packet is overwritten with what is not known ("ip daddr", "tcp dport"). */
+  | { readonly kind: 'overwrite'; readonly field: string }
+  | { readonly kind: 'notrack' }
+  | { readonly kind: 'verdict'; readonly verdict: FirewallVerdict }
+
+/** A condition on one field, or on several that are looked up together (a concatenation). */
+export interface FirewallMatch {
+  readonly kind: 'match'
+  /** As nft names them: "ip saddr", "tcp dport", "meta mark", "ct state", "fib daddr type", ... An evaluator may not know each. */
+  readonly fields: readonly string[]
+  /** The field is masked with it before it is compared. */
+  readonly mask: number | readonly string[] | null
+  /** any, none: of the flags at least one, or none, is set. */
+  readonly op: '==' | '!=' | '<' | '>' | '<=' | '>=' | 'any' | 'none'
+  readonly values: FirewallValues
+}
+
+/** What a key means: the verdict of the element that holds it. */
+export interface FirewallVerdictMap {
+  readonly kind: 'vmap'
+  readonly fields: readonly string[]
+  readonly values: FirewallValues
+}
+
+/** Elements that stand in the rule, or the key of a named set in FirewallState.sets. */
+export type FirewallValues = FirewallSet | { readonly set: string }
 
 export interface FirewallSet {
-  /** Plain elements, or keys of a map. A concatenated key is joined by " . ". */
+  /**
+   * Addresses and prefixes ("192.0.2.0/24"), ranges ("1-1023"), names ("tcp", "eth*", "established"), "*" for everything else.
+   * A concatenated key is joined by " . ".
+   */
   readonly elements: readonly string[]
-  /** Of a map: what each key means, in the same order (a verdict, or a value). */
-  readonly values: readonly string[] | null
+  /** Of a verdict map: what each key means, in the same order. */
+  readonly verdicts: readonly FirewallVerdict[] | null
+  /** Elements have conditions of their own (a rate), or could not be read: what is in it may match, or not. */
+  readonly conditional: boolean
 }
+
+export type FirewallVerdict =
+  /** taken: the packet goes elsewhere (another device, a program), and what becomes of it is not known. */
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' | 'taken' }
+  | { readonly kind: 'reject'; readonly with: string }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  /** null: one of several, or not known. */
+  | { readonly kind: 'dnat'; readonly to: string | null; readonly port: number | null }
+  /** port null: it stays. */
+  | { readonly kind: 'redirect'; readonly port: number | null }
+  /** To a local proxy; drops: without a listener the packet is dropped. */
+  | { readonly kind: 'tproxy'; readonly drops: boolean }
+  | { readonly kind: 'snat' }
 
 /** Everything that is read of a namespace at once. */
 export interface NamespaceState {

@@ -105,6 +105,6 @@ function fail(code: string, detail: string): Outcome<never> {
   return { ok: false, code, detail, evidence: [] }
 }
 
-function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
