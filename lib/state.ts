@@ -120,7 +120,7 @@ export interface FirewallChain {
   readonly family: string
   readonly table: string
   readonly name: string
-  /** Set for a base chain. */
+  /** Set for a base chain that the kernel calls. */
   readonly base: {
     /** prerouting, input, forward, output, postrouting, ingress, egress */
     readonly hook: string

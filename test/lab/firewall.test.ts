@@ -102,10 +102,14 @@ async function send({ packet, marker: id }: Probe): Promise<void> {
   }
 }
 
+/** The whole state: on a busy machine the budget may end before the last table. */
 async function state(): Promise<FirewallState> {
-  const read = await readFirewall(netnsPath(bed.server))
-  if (!read.ok) throw new Error(read.detail)
-  return read.value
+  for (;;) {
+    const read = await readFirewall(netnsPath(bed.server))
+    if (read.ok && read.value.missing === null) return read.value
+    const said = read.ok ? read.value.missing : read.detail
+    if (!said?.includes('no end within') && !said?.includes('did not end within')) throw new Error(`${said}`)
+  }
 }
 
 /** Loads what the kernel takes of a rule set; says how it was written. */
@@ -166,7 +170,6 @@ it(`is never certain and wrong (seed ${SEED})`, { timeout: 600_000 }, async () =
     const kind = load(next)
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
     const before = await state()
-    expect(before.missing).toBeNull()
     const all = probes(next)
     const said = all.map(({ packet }) => walkPath(before, packet, PATH))
     count(all)

@@ -42,10 +42,14 @@ export function decodeNft(output: string): Decoded | null {
   const items = itemsOf(output)
   if (!items) return null
   const drafts = new Map<string, Draft>()
+  const dormant = new Set<string>()
   const sets: Record<string, FirewallSet> = {}
   for (const item of items) {
-    if (isObject(item.chain)) drafts.set(keyOf(item.chain, item.chain.name), { chain: chainOf(item.chain), rules: [] })
-    else if (isObject(item.rule)) drafts.get(keyOf(item.rule, item.rule.chain))?.rules.push(item.rule)
+    if (isObject(item.table) && isDormant(item.table.flags)) dormant.add(`${item.table.family} ${item.table.name}`)
+    else if (isObject(item.chain)) {
+      const asleep = dormant.has(`${item.chain.family} ${item.chain.table}`)
+      drafts.set(keyOf(item.chain, item.chain.name), { chain: chainOf(item.chain, asleep), rules: [] })
+    } else if (isObject(item.rule)) drafts.get(keyOf(item.rule, item.rule.chain))?.rules.push(item.rule)
     else if (isObject(item.set)) sets[keyOf(item.set, item.set.name)] = namedSet(item.set)
     else if (isObject(item.map)) sets[keyOf(item.map, item.map.name)] = namedSet(item.map)
   }
@@ -99,8 +103,12 @@ function itemsOf(output: string): readonly Json[] | null {
 
 const keyOf = (item: Json, name: unknown) => `${item.family} ${item.table} ${name}`
 
-function chainOf(chain: Json): Draft['chain'] {
-  const hook = text(chain, 'hook')
+/** The kernel does not call the chains of a dormant table. nft 1.0.6 prints the flag's first letter alone. */
+const isDormant = (flags: unknown): boolean =>
+  (Array.isArray(flags) ? flags : [flags]).some((flag) => flag === 'dormant' || flag === 'd')
+
+function chainOf(chain: Json, asleep: boolean): Draft['chain'] {
+  const hook = asleep ? null : text(chain, 'hook')
   const base = hook !== null && {
     hook,
     type: text(chain, 'type') ?? 'filter',
@@ -122,7 +130,9 @@ function devicesOf(dev: unknown): readonly string[] | null {
 }
 
 function ruleOf(rule: Json, table: string, family: string, line: SavedRule | null): FirewallRule {
-  const expressions = Array.isArray(rule.expr) ? rule.expr.filter(isObject) : []
+  // What nft cannot say in JSON it prints as text.
+  const parts: readonly unknown[] = Array.isArray(rule.expr) ? rule.expr : []
+  const expressions = parts.map((part) => (isObject(part) ? part : { [`${part}`]: null }))
   const counter = expressions.find((expression) => isObject(expression.counter))
   return {
     text: line?.text ?? ruleText(expressions, rule.comment),

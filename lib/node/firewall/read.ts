@@ -31,10 +31,23 @@ interface Table {
   readonly table: string
 }
 
-const save = ({ backend, family, table }: Table): string => {
-  const command = family === 'ip' ? 'iptables' : 'ip6tables'
-  return `echo '${MARK}'; save=$(find ${command} ${backend}) && "$save" -c -t '${table}' && echo '# complete'`
+/** One part of output a table, whether it can be read or not; each program is looked for once. */
+function saveScript(tables: readonly Table[]): string {
+  const variable = ({ backend, family }: Table) => `${backend}_${family}`
+  const find = ({ backend, family }: Table) => `$(find ${family === 'ip' ? 'iptables' : 'ip6tables'} ${backend})`
+  const programs = new Map(tables.map((table) => [variable(table), find(table)]))
+  return [
+    FIND,
+    ...[...programs].map(([name, found]) => `${name}=${found}`),
+    ...tables.map((table) => {
+      const program = `$${variable(table)}`
+      return `echo '${MARK}'; [ "${program}" ] && "${program}" -c -t '${table.table}' && echo '${COMPLETE}'`
+    }),
+  ].join('\n')
 }
+
+/** After a table that was printed to its end. */
+const COMPLETE = '# complete'
 
 /**
  * The rules of the namespace at `where` (/proc/<pid>/ns/net or a pinned file), or of the calling thread's own (null), of
@@ -56,7 +69,7 @@ export async function readFirewall(where: string | null): Promise<Outcome<Firewa
   const unread = namesUnread(first.stderr)
   const tables = [...made, ...legacy]
   if (tables.length === 0) return found({ ...readRules(ruleset, new Map()), missing: unread })
-  const second = await shell(where, FIND + tables.map(save).join('\n'), Math.max(1, deadline - Date.now()))
+  const second = await shell(where, saveScript(tables), Math.max(1, deadline - Date.now()))
   const texts = second.stdout.split(`${MARK}\n`).slice(1)
   const missed = legacy.filter((_, i) => !complete(texts[made.length + i]))
   const read = readRules(ruleset, savedTables(made, texts))
@@ -67,7 +80,7 @@ export async function readFirewall(where: string | null): Promise<Outcome<Firewa
 
 const found = (value: FirewallState): Outcome<FirewallState> => ({ ok: true, value, evidence: [] })
 
-const complete = (text: string | undefined): boolean => text?.includes('# complete') ?? false
+const complete = (text: string | undefined): boolean => text?.includes(COMPLETE) ?? false
 
 /** Without its text a table is read as far as nft tells it. */
 function savedTables(tables: readonly Table[], texts: readonly string[]): Saved {

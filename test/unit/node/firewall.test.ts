@@ -49,6 +49,24 @@ describe('nft', () => {
     })
   })
 
+  it.each(['d', 'dormant', ['dormant']])('a dormant table (%j) is not called', (flags) => {
+    const place = { family: 'ip', table: 't' }
+    const chain = { ...place, name: 'c', hook: 'input', type: 'filter', prio: 0, policy: 'drop' }
+    const bases = (table: object) => parseNft(JSON.stringify({ nftables: [{ table }, { chain }] }))?.chains[0]?.base
+    expect(bases({ family: 'ip', name: 't', flags })).toBeNull()
+    expect(bases({ family: 'ip', name: 't', flags: 'owner' })).not.toBeNull()
+  })
+
+  it('what nft cannot say in JSON is an unknown condition', () => {
+    const place = { family: 'ip', table: 't' }
+    const rule = { ...place, chain: 'c', expr: ['strange 1', { drop: null }] }
+    const state = parseNft(JSON.stringify({ nftables: [{ chain: { ...place, name: 'c' } }, { rule }] }))
+    expect(state?.chains[0]?.rules[0]).toMatchObject({
+      ...{ text: 'strange 1 drop' },
+      steps: [{ kind: 'unknown', text: expect.stringContaining('strange 1') }, { kind: 'verdict' }],
+    })
+  })
+
   it('an element that limits a rate makes its set conditional', () => {
     const elem = [{ elem: { val: '192.0.2.1', limit: { rate: 1, per: 'second' } } }]
     const set = { family: 'ip', table: 't', name: 's', elem }
