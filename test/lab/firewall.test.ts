@@ -16,7 +16,7 @@ import { type Pair, pair } from '../bed/pair.ts'
 import { CLIENTS, dice, iptablesRules, nftRules, PORTS, random, SERVERS } from './firewall-rules.ts'
 
 /** SEED and SETS repeat and prolong a run. */
-const { SEED = `${Math.floor(Math.random() * 2 ** 31)}`, SETS = '200' }: NodeJS.ProcessEnv = process.env
+const { SEED = `${Math.floor(Math.random() * 2 ** 31)}`, SETS = '150' }: NodeJS.ProcessEnv = process.env
 const PATH = [
   { hook: 'prerouting', iif: 'eth0' },
   { hook: 'input', iif: 'eth0' },
