@@ -131,6 +131,8 @@ export interface Plan {
   /** The destination pod, by fixed row. Each pod has at most one address a family. */
   readonly destinations: Readonly<Record<DestinationRow, Fact<PodTarget>>>
   readonly service: Fact<ServiceFacts>
+  /** A service that has the source pod among its ready endpoints: the destination service if it has. */
+  readonly ownService: Fact<ServiceFacts>
   readonly dns: Fact<ClusterDns>
   /** The external address of each family. */
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
@@ -224,6 +226,10 @@ export interface Endpoint {
   readonly protocol: Protocol
   readonly portName: string
   readonly ready: boolean
+  /** Set when it is being deleted but still serves: used where no ready endpoint is left (KEP-1669). */
+  readonly lastResort?: boolean
+  /** Topology hints name zones or nodes for it: a proxy may use a part of the endpoints only. */
+  readonly hinted?: boolean
   readonly pod?: string
   readonly node?: string
   readonly zone?: string
@@ -273,6 +279,18 @@ export interface ServicePort {
   readonly name: string
   readonly protocol: Protocol
   readonly port: number
+  readonly nodePort?: number
+}
+
+/** How a service is reached beside its ClusterIPs, as far as it is. */
+export interface ServiceOutside {
+  readonly externalIPs: readonly string[]
+  /** Of status.loadBalancer, those that a node itself answers for (ipMode VIP). */
+  readonly loadBalancerIPs: readonly string[]
+  /** spec.loadBalancerSourceRanges. */
+  readonly sourceRanges: readonly string[]
+  /** externalTrafficPolicy Local: a node without an endpoint drops what comes from outside, by design. */
+  readonly localOnly: boolean
 }
 
 export interface ServiceFacts {
@@ -287,6 +305,12 @@ export interface ServiceFacts {
   /** Every endpoint of every slice, ready or not. */
   readonly endpoints: Fact<readonly Endpoint[]>
   readonly internalTrafficLocal: boolean
+  /** sessionAffinity ClientIP: one client meets one endpoint only. */
+  readonly sessionAffinity?: boolean
+  /** The label service.kubernetes.io/service-proxy-name: another proxy than kube-proxy serves it. */
+  readonly otherProxy?: string
+  /** Absent: by its ClusterIPs alone. */
+  readonly outside?: ServiceOutside
   readonly why: string
 }
 
@@ -295,6 +319,7 @@ export interface ClusterDns {
   readonly clusterIPs: readonly string[]
   readonly service: string
   readonly replicas: readonly Endpoint[]
+  readonly internalTrafficLocal?: boolean
 }
 
 /** What the diagnosis says about one or more failing checks: one cause, how it is known, what to do. */

@@ -4,6 +4,7 @@
  */
 import type { Code } from '../types.ts'
 import { PATH_CAUSES } from './codes/path.ts'
+import { SERVICE_CODES } from './codes/services.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
 
 export interface CodeText {
@@ -51,6 +52,7 @@ const FAILURES = {
     'The service exists, but no ready endpoint stands behind it: there is nobody who could answer.',
     '`kubectl get endpointslices -l kubernetes.io/service-name=<service>` and `kubectl describe service <service>`: compare the selector with the labels of the pods, then see why they are not Ready.',
   ),
+  ...SERVICE_CODES,
   UNREACHABLE: fail(
     'Nothing came back: the packets, or their answers, were dropped on the way without a word.',
     "Ask for policies first (`kubectl get networkpolicy -A`), then find where the packet ends: `tcpdump -ni any host <address>` on this node and on the target's node. Sent here and absent there: tunnel, routes, `sysctl net.ipv4.ip_forward` or a cloud firewall.",

@@ -193,6 +193,7 @@ export interface DnsService {
   /** namespace/name */
   readonly service: string
   readonly replicas: readonly Endpoint[]
+  readonly internalTrafficLocal?: boolean
 }
 
 /** The DNS service of kube-system (label k8s-app=kube-dns), or OpenShift's openshift-dns/dns-default. */
@@ -207,12 +208,17 @@ export async function readDns(kube: Kube): Promise<Fact<DnsService>> {
     if (system.state === 'unknown') return system
     return absent('a cluster DNS service', 'kube-system has none with port 53 and the label k8s-app=kube-dns')
   }
-  const { namespace, name, clusterIPs } = serviceBasics(service)
+  const { namespace, name, clusterIPs, internalTrafficLocal } = serviceBasics(service)
   const slices = await kube.list<V1EndpointSlice>(endpointSlices, { namespace, labelSelector: sliceSelector(name) })
   return mapFact(slices, ({ items }) => {
     const asked = new Set((service.spec?.ports ?? []).filter(({ port }) => port === 53).map((port) => port.name ?? ''))
     const replicas = endpointsOf(items).filter(({ portName }) => asked.has(portName))
-    return { clusterIPs, service: `${namespace}/${name}`, replicas }
+    return {
+      clusterIPs,
+      service: `${namespace}/${name}`,
+      replicas,
+      ...(internalTrafficLocal ? { internalTrafficLocal } : {}),
+    }
   })
 }
 

@@ -110,6 +110,7 @@ function withoutCluster(
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : why,
+    ownService: why,
     sourcePolicies: why,
     notes: [],
   }

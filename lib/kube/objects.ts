@@ -1,7 +1,7 @@
 /** Kubernetes objects as plain words of ours. Pure. */
 import { isIPv6 } from 'node:net'
 import type { V1EndpointSlice, V1Node, V1OwnerReference, V1Pod, V1Service } from '@kubernetes/client-node'
-import type { Endpoint, Protocol, ServiceFacts, ServicePort } from '../types.ts'
+import type { Endpoint, Protocol, ServiceFacts, ServiceOutside, ServicePort } from '../types.ts'
 import type { Resource } from './client.ts'
 
 const core = (plural: string, namespaced = true): Resource => ({ group: '', version: 'v1', plural, namespaced })
@@ -167,6 +167,8 @@ export function endpointsOf(slices: readonly V1EndpointSlice[]): Endpoint[] {
           protocol: protocolOf(port.protocol),
           portName: port.name ?? '',
           ready: endpoint.conditions?.ready ?? true,
+          ...(endpoint.conditions?.terminating && endpoint.conditions.serving ? { lastResort: true } : {}),
+          ...(endpoint.hints?.forZones?.length || 'forNodes' in (endpoint.hints ?? {}) ? { hinted: true } : {}),
           ...(endpoint.targetRef?.kind === 'Pod'
             ? { pod: `${endpoint.targetRef.namespace ?? ''}/${endpoint.targetRef.name ?? ''}` }
             : {}),
@@ -184,11 +186,13 @@ export function endpointsOf(slices: readonly V1EndpointSlice[]): Endpoint[] {
 
 type ServiceBasics = Omit<ServiceFacts, 'endpoints' | 'why'>
 
-export function serviceBasics({ metadata, spec }: V1Service): ServiceBasics {
+export function serviceBasics({ metadata, spec, status }: V1Service): ServiceBasics {
   const clusterIPs = (spec?.clusterIPs ?? [spec?.clusterIP]).filter(
     (address): address is string => address !== undefined && address !== '' && address !== 'None',
   )
   const type = (spec?.type ?? 'ClusterIP') as ServiceFacts['type']
+  const otherProxy = metadata?.labels?.['service.kubernetes.io/service-proxy-name']
+  const outside = outsideOf(spec, status)
   return {
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',
@@ -197,8 +201,27 @@ export function serviceBasics({ metadata, spec }: V1Service): ServiceBasics {
     headless: type !== 'ExternalName' && spec?.clusterIP === 'None',
     externalName: type === 'ExternalName' ? (spec?.externalName ?? null) : null,
     ports: (spec?.ports ?? []).map(
-      ({ name, protocol, port }): ServicePort => ({ name: name ?? '', protocol: protocolOf(protocol), port }),
+      ({ name, protocol, port, nodePort }): ServicePort => ({
+        ...{ name: name ?? '', protocol: protocolOf(protocol), port },
+        ...(nodePort ? { nodePort } : {}),
+      }),
     ),
     internalTrafficLocal: spec?.internalTrafficPolicy === 'Local',
+    ...(spec?.sessionAffinity === 'ClientIP' ? { sessionAffinity: true } : {}),
+    ...(otherProxy ? { otherProxy } : {}),
+    ...(outside ? { outside } : {}),
+  }
+}
+
+/** A load balancer of ipMode Proxy, or one that has only a name, is met outside of the node; null: ClusterIPs are all. */
+function outsideOf(spec: V1Service['spec'], status: V1Service['status']): ServiceOutside | null {
+  const externalIPs = spec?.externalIPs ?? []
+  if (spec?.type !== 'NodePort' && spec?.type !== 'LoadBalancer' && externalIPs.length === 0) return null
+  const ingress = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => ipMode !== 'Proxy')
+  return {
+    externalIPs,
+    loadBalancerIPs: ingress.flatMap(({ ip }) => (ip ? [ip] : [])),
+    sourceRanges: spec?.loadBalancerSourceRanges ?? [],
+    localOnly: spec?.externalTrafficPolicy === 'Local',
   }
 }

@@ -7,7 +7,7 @@ import type { Kube, Listed } from './client.ts'
 import type { DnsService } from './cluster.ts'
 import { absent, known, listing, mapFact, type Unknown } from './fact.ts'
 import { namedPod, namedService, namedTarget, serviceFacts } from './named.ts'
-import { endpointsOf, type PodObject, podId, RESOURCES } from './objects.ts'
+import { endpointsOf, type PodObject, podId, RESOURCES, serviceBasics, serviceOf } from './objects.ts'
 import { type Asker, type Neighbourhood, type PickedRow, pickPod, pickService } from './pick.ts'
 import { policiesOn } from './policies.ts'
 import { listPods, sourceScope } from './source.ts'
@@ -16,6 +16,8 @@ import { listPods, sourceScope } from './source.ts'
 export interface Targets {
   readonly destinations: Readonly<Record<DestinationRow, Fact<PodTarget>>>
   readonly service: Fact<ServiceFacts>
+  /** A service that the source pod stands behind. */
+  readonly ownService: Fact<ServiceFacts>
   /** NetworkPolicies that select the source pod, by direction. */
   readonly sourcePolicies: Fact<SourcePolicies>
   readonly notes: readonly string[]
@@ -87,9 +89,11 @@ export async function readTargets(
         egress: policiesOn(source, policies, 'Egress'),
       }))
     : (found as Unknown)
+  const destination = settings.destinationService === null ? picks.service : mapFact(service, ({ value }) => value)
   return {
     destinations: { named: await withPorts(kube, pod, near), ...picks.rows },
-    service: settings.destinationService === null ? picks.service : mapFact(service, ({ value }) => value),
+    service: destination,
+    ownService: source ? ownService(source, destination, near) : (found as Unknown),
     sourcePolicies,
     notes: [...notes, ...picks.notes],
   }
@@ -106,9 +110,32 @@ function nothing(settings: Settings, found: Fact<never>): Targets {
       ...everyPickOf(settings, found),
     },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : found,
+    ownService: found,
     sourcePolicies: found,
     notes: [],
   }
+}
+
+/** The destination service if the source pod is among its ready endpoints, else the first such service of its namespace. */
+function ownService(source: PodObject, destination: Fact<ServiceFacts>, near: Fact<Neighbourhood>): Fact<ServiceFacts> {
+  const isIts = ({ endpoints }: ServiceFacts) =>
+    endpoints.state === 'known' && endpoints.value.some(({ pod, ready }) => ready && pod === podId(source))
+  if (destination.state === 'known' && destination.value.clusterIPs.length > 0 && isIts(destination.value)) {
+    return destination
+  }
+  if (near.state !== 'known') return near
+  const own = near.value.services
+    .map((service): ServiceFacts => {
+      const basics = serviceBasics(service)
+      const slices = near.value.slices.filter(
+        (slice) => slice.metadata?.namespace === basics.namespace && serviceOf(slice) === basics.name,
+      )
+      return { ...basics, endpoints: known(endpointsOf(slices)), why: 'the source pod stands behind it' }
+    })
+    .filter((service) => service.clusterIPs.length > 0 && isIts(service))
+    .toSorted((a, b) => a.name.localeCompare(b.name))
+  const finding = `${near.value.services.length} Services of ${source.namespace} were looked at`
+  return own[0] ? known(own[0]) : absent('a Service that has the source pod as a ready endpoint', finding)
 }
 
 async function withPorts(

@@ -2,15 +2,16 @@
 
 import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
 import { CheckFailure, NotApplicable } from '../failure.ts'
-import { encodeQuery } from '../packet/dns.ts'
 import { echo, judgeEcho } from '../probe/icmp.ts'
-import { allOf, judgeEach } from '../probe/judge.ts'
+import { allOf, judgeEach, nameOf } from '../probe/judge.ts'
 import { connect, connectRepeatedly, type TcpResult } from '../probe/tcp.ts'
-import { askUdp, type UdpResult } from '../probe/udp.ts'
-import type { Answer, Endpoint, Plan, ServiceFacts, Target } from '../types.ts'
+import type { UdpResult } from '../probe/udp.ts'
+import type { Answer, Endpoint, Evidence, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
+import { speakUdp } from './alive.ts'
 import { tcpAnswer, udpAnswer } from './answers.ts'
 import { DISCARD_PORT, judgePing, type PingAnswer, signOfLife, sourceHas, type TcpAnswer } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
+import { rulesOnNode, sayDifference } from './service-rules.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 /** Ping of every ready endpoint; TCP tells for silent ones whether only ICMP is filtered. */
@@ -52,12 +53,25 @@ export const servicePorts = question('pod', families, async (plan, row): Promise
     ),
   )
   needed(targets, 'a TCP or UDP port of the destination service', `${service.name} has SCTP ports only`)
-  if (service.internalTrafficLocal && !ready.some(({ node }) => node === plan.node.name)) {
-    throw new NotApplicable(
-      `needs an endpoint on this node, ${service.name} has internalTrafficPolicy Local and none here`,
-    )
+  const used = service.internalTrafficLocal ? ready.filter(({ node }) => node === plan.node.name) : ready
+  if (used.length === 0) {
+    const said = `service ${service.namespace}/${service.name} has internalTrafficPolicy Local, and its ${ready.length} ready endpoints are all on other nodes than ${plan.node.name}`
+    throw new CheckFailure('NO_LOCAL_ENDPOINT', said)
   }
-  const backends = distinctAddresses(ready).length
+  const outcome = await askService(plan, row, service, used, targets)
+  return { targets, reached: await namingDead(plan, row, service, outcome) }
+})
+
+/** Each target, an address of the service, so often that each of the endpoints behind it is met. */
+export async function askService(
+  plan: Plan,
+  row: Asking,
+  service: ServiceFacts,
+  endpoints: readonly Endpoint[],
+  targets: readonly Target[],
+): Promise<Outcome<void>> {
+  // one client meets one endpoint, always the same
+  const backends = service.sessionAffinity ? 1 : distinctAddresses(endpoints).length
   const judged = targets.map((target) =>
     askVirtual(
       target,
@@ -66,8 +80,36 @@ export const servicePorts = question('pod', families, async (plan, row): Promise
       () => pathsLose(plan, row),
     ),
   )
-  return { targets, reached: allOf(await Promise.all(judged)) }
-})
+  const outcome = allOf(await Promise.all(judged))
+  const affinity: Evidence = {
+    kind: 'scalar',
+    name: 'session affinity',
+    value: 'ClientIP: all attempts meet one endpoint',
+  }
+  return service.sessionAffinity ? { ...outcome, evidence: [affinity, ...outcome.evidence] } : outcome
+}
+
+/** Which backend is dead: an endpoint that does not answer when it is asked directly, or one that only the node's rules know. */
+async function namingDead(
+  plan: Plan,
+  row: Asking,
+  service: ServiceFacts,
+  outcome: Outcome<void>,
+): Promise<Outcome<void>> {
+  if (outcome.ok || outcome.code !== 'BACKEND_DEAD') return outcome
+  const { answers } = await endpointAnswers(plan, 'pod', row)
+  const dead = answers.filter(({ code }) => code !== null).map(({ target }) => nameOf(target))
+  const said = dead.length > 0 ? [`asked directly, silent too: ${dead.join(', ')}`] : await onlyInRules(plan, service)
+  return { ...outcome, detail: [outcome.detail, ...said].join('; ') }
+}
+
+async function onlyInRules(plan: Plan, { namespace, name }: ServiceFacts): Promise<readonly string[]> {
+  const found = await rulesOnNode(plan, 'pod', `${namespace}/${name}`)
+  const stale = found.filter((one) => one.stale.length > 0).map(sayDifference)
+  return stale.length > 0
+    ? [`every ready endpoint answers directly, but ${stale.join(', ')}`]
+    : ['every ready endpoint answers directly']
+}
 
 async function attemptsAt(target: Target, times: number): Promise<Answer[]> {
   if (target.protocol === 'udp') return (await speakUdp(Array.from({ length: times }, () => target))).map(udpAnswer)
@@ -86,18 +128,6 @@ const endpointAnswers = question('pod', families, async (plan, row) => {
   const answers: Answer[] = [...connections.map(tcpAnswer), ...datagrams.map(udpAnswer)]
   return { targets, answers, results: [...connections, ...datagrams] }
 })
-
-const DNS_PORT = 53
-
-/** A DNS server is asked a question that it will answer; what other UDP services understand is not known. */
-async function speakUdp(targets: readonly Target[]): Promise<UdpResult[]> {
-  const [dns, others] = [
-    targets.filter(({ port }) => port === DNS_PORT),
-    targets.filter(({ port }) => port !== DNS_PORT),
-  ]
-  const payload = encodeQuery(0x6b38, { name: 'kubernetes.default.svc.', type: 'A' })
-  return (await Promise.all([askUdp(dns, { payload }), askUdp(others)])).flat()
-}
 
 /** What the endpoints said on their ports; where that was no TCP port, a refusal from the discard port will do. */
 async function otherSigns(plan: Plan, row: Asking): Promise<readonly (TcpResult | UdpResult)[]> {
@@ -123,7 +153,7 @@ function readyEndpoints(plan: Plan, row: Asking): Endpoint[] {
 }
 
 /** The ready endpoints of either family; a service that has none at all cannot serve anyone. */
-function allReady(plan: Plan, row: Asking): Endpoint[] {
+export function allReady(plan: Plan, row: Asking): Endpoint[] {
   const service = given(plan.service)
   if (service.type === 'ExternalName')
     throw new NotApplicable(`needs endpoints, ${service.name} is an ExternalName service`)
@@ -134,10 +164,11 @@ function allReady(plan: Plan, row: Asking): Endpoint[] {
   return ready
 }
 
-function noEndpoints({ namespace, name }: ServiceFacts, family = ''): CheckFailure {
+export function noEndpoints({ namespace, name }: ServiceFacts, family = ''): CheckFailure {
   return new CheckFailure('NO_READY_ENDPOINTS', `service ${namespace}/${name} has no ready ${family}endpoint`)
 }
 
-function distinctAddresses(endpoints: readonly Endpoint[]): Endpoint[] {
+/** One endpoint an address. */
+export function distinctAddresses(endpoints: readonly Endpoint[]): Endpoint[] {
   return [...new Map(endpoints.map((endpoint) => [endpoint.address, endpoint])).values()]
 }

@@ -25,8 +25,9 @@ import {
   setServicePort,
   strangeSlice,
 } from './injection.ts'
+import { trouble } from './suite.ts'
 
-/** A result that is neither pass nor not-applicable; families: both unless told. */
+/** A result that is neither pass nor not-applicable; families: both unless told, none for questions that have no family. */
 export interface Expected extends Pick<Result, 'verdict' | 'check'> {
   readonly row?: string
   readonly families?: readonly Family[]
@@ -35,17 +36,34 @@ export interface Expected extends Pick<Result, 'verdict' | 'check'> {
 
 export interface Fault extends Injection {
   readonly name: string
+  /** What is asked, where a fault has more echoes than can be told beforehand (ICMP errors are rate-limited); default: everything. */
+  readonly args?: readonly string[]
   /** Settings of the run that meets the fault. */
   readonly env?: Readonly<Record<string, string>>
   readonly expect: { readonly exitCode: number; readonly troubles: readonly Expected[] }
 }
 
-const fails = (check: string, code: string, more: { row?: string; families?: readonly Family[] } = {}): Expected => ({
+export const fails = (
+  check: string,
+  code: string,
+  more: { row?: string; families?: readonly Family[] } = {},
+): Expected => ({
   verdict: 'fail',
   check,
   code,
   ...more,
 })
+
+/** Of a question that has no family. */
+export const once = (check: string, code: string): Expected => ({ verdict: 'fail', check, code, families: [] })
+
+/** As troubles() words them. */
+export const expectedTroubles = (all: readonly Expected[]): string[] =>
+  all
+    .flatMap(({ families = [4, 6], ...expected }) =>
+      families.length === 0 ? [trouble(expected)] : families.map((family) => trouble({ ...expected, family })),
+    )
+    .sort()
 
 // the API and, as kubeadm sets it up, the pods' nameserver are IPv4 in a dual-stack cluster
 const V4 = { families: [4] } as const
@@ -172,7 +190,13 @@ export const FAULTS: readonly Fault[] = [
         inNamespace(first.namespace, 'curl', '-gsf', 'http://127.0.0.1:10256/healthz'),
       )
     },
-    expect: { exitCode: 1, troubles: [fails('pod/service-cluster-ip', 'NOTHING_LISTENING')] },
+    expect: {
+      exitCode: 1,
+      troubles: [
+        once('host/service-rules', 'SERVICE_RULES_MISSING'),
+        fails('pod/service-cluster-ip', 'NOTHING_LISTENING'),
+      ],
+    },
   },
   {
     name: 'the destination pod does not listen',

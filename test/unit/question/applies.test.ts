@@ -210,7 +210,12 @@ describe('services of every kind', () => {
     ['ExternalName', { type: 'ExternalName', externalName: 'ext.example', clusterIPs: [] }, endpointPings, /^n\/a/],
     ['SCTP only', { ports: [{ name: 's', protocol: 'sctp', port: 1 }] }, servicePorts, /^n\/a: .*SCTP ports only$/],
     ['SCTP endpoints', { endpoints: known([endpoint('198.18.2.9', { protocol: 'sctp' })]) }, endpointPorts, /^n\/a/],
-    ['internalTrafficPolicy Local', { internalTrafficLocal: true }, servicePorts, /^n\/a: .*Local and none here$/],
+    [
+      'internalTrafficPolicy Local',
+      { internalTrafficLocal: true },
+      servicePorts,
+      /^fail NO_LOCAL_ENDPOINT: .*all on other nodes than n1$/,
+    ],
   ] as const)('%s', async (_, changes, ask, text) => {
     expect(await ending(ask(withService(changes as Partial<ServiceFacts>), 'pod', v4))).toMatch(text)
   })

@@ -113,6 +113,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     source: known(source),
     destinations: { named: absent('DST_POD'), 'other-node': known(pod), 'same-node': known(pod) },
     service: known(service),
+    ownService: absent('a Service that has the source pod as a ready endpoint'),
     dns: known({
       clusterIPs: ['198.19.0.10'],
       service: 'kube-system/kube-dns',

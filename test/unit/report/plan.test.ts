@@ -18,6 +18,7 @@ const plan: Plan = {
   strict: false,
   trace: false,
   expectedMtu: null,
+  ownService: { state: 'absent', need: 'a Service that has the source pod as a ready endpoint', finding: 'none' },
   peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: [] }),
   node: {
     name: 'n1',
