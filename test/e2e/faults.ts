@@ -40,7 +40,11 @@ export interface Fault extends Injection {
   readonly expect: { readonly exitCode: number; readonly troubles: readonly Expected[] }
 }
 
-const fails = (check: string, code: string, more: { row?: string; families?: readonly Family[] } = {}): Expected => ({
+export const fails = (
+  check: string,
+  code: string,
+  more: { row?: string; families?: readonly Family[] } = {},
+): Expected => ({
   verdict: 'fail',
   check,
   code,
@@ -80,8 +84,10 @@ export const FAULTS: readonly Fault[] = [
       exitCode: 1,
       troubles: [
         ...OTHER_NODE_DEAD,
+        fails('pod/dns-external', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-kubernetes', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
+        fails('pod/dns-search', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-service', 'DNS_NO_ANSWER', V4),
         fails('pod/external-ping', 'UNREACHABLE'),
         fails('pod/mtu-external', 'UNREACHABLE'),
@@ -101,6 +107,7 @@ export const FAULTS: readonly Fault[] = [
       exitCode: 1,
       troubles: [
         ...OTHER_NODE_DEAD,
+        fails('pod/dns-external', 'BACKEND_DEAD', V4),
         fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
         fails('pod/dns-service', 'BACKEND_DEAD', V4),
@@ -127,6 +134,7 @@ export const FAULTS: readonly Fault[] = [
     expect: {
       exitCode: 1,
       troubles: [
+        fails('pod/dns-external', 'BACKEND_DEAD', V4),
         fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
         fails('pod/dns-service', 'BACKEND_DEAD', V4),

@@ -18,7 +18,9 @@ const ONCE = ['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubec
 
 /** Of the second family in a dual-stack cluster there is no API server, and no nameserver in a pod's resolv.conf. */
 const SINGLE = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
-const FIRST_NAMESERVER = ['pod/dns-kubernetes', 'pod/dns-service']
+const FIRST_NAMESERVER = ['dns-external', 'dns-kubernetes', 'dns-race', 'dns-search', 'dns-service'].map(
+  (check) => `pod/${check}`,
+)
 
 /** Checks that must have passed over a family. */
 function mustPass(families: Families, family: Family): string[] {
