@@ -24,5 +24,6 @@ export function parseResolvConf(text: string): ResolvConf {
       .slice(0, MOST_NAMESERVERS),
     search: search.map((domain) => domain.replace(/\.$/, '')).filter(Boolean),
     ndots: Math.min(Number(ndots), MOST_NDOTS),
+    options: options.filter((option) => !option.startsWith('ndots:')),
   }
 }

@@ -90,6 +90,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     ownService: facts.ownService,
     dns: facts.dns,
     external: externalFacts(settings),
+    externalName: externalName(settings),
     notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(facts), ...hints.map(({ text }) => text)],
     obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
   }
@@ -183,6 +184,9 @@ function externalFacts({ external }: Settings): Plan['external'] {
   return { ipv4: fact(external.ipv4, 'IPv4'), ipv6: fact(external.ipv6, 'IPv6') }
 }
 
+const externalName = ({ externalName: name }: Settings): Fact<string> =>
+  name === null ? { state: 'absent', need: 'EXTERNAL_NAME', finding: 'not set' } : { state: 'known', value: name }
+
 /** All problems of the settings at once, and a platform that has no namespaces. */
 function unusable({ problems }: ParsedSettings): Unknown | undefined {
   if (process.platform !== 'linux') {
@@ -216,6 +220,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     ownService: why,
     dns: why,
     external: { ipv4: why, ipv6: why },
+    externalName: why,
     notes: [],
     // said for the node as well: nothing may be sent from there either
     obstacles: [{ place: 'node', code: why.code, reason: why.reason, hint: why.hint }],

@@ -136,6 +136,8 @@ export interface Plan {
   readonly dns: Fact<ClusterDns>
   /** The external address of each family. */
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
+  /** A name outside of the cluster. */
+  readonly externalName: Fact<string>
   /** What was picked or found, which way, and why: shown in every report. */
   readonly notes: readonly string[]
   /** What stands in the way of looking, beside unknown facts: bad settings, a missing capability. Listed by the preflight checks. */
@@ -259,6 +261,8 @@ export interface ResolvConf {
   readonly nameservers: readonly string[]
   readonly search: readonly string[]
   readonly ndots: number
+  /** Its other options, as written: "timeout:2", "single-request-reopen". */
+  readonly options: readonly string[]
 }
 
 export interface PodTarget {

@@ -3,6 +3,7 @@
  * The order is the order of reading: what stands nearer to the root of a trouble comes first, in every report.
  */
 import type { Code } from '../types.ts'
+import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
 import { PATH_CAUSES } from './codes/path.ts'
 import { SERVICE_CODES } from './codes/services.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
@@ -113,6 +114,7 @@ const FAILURES = {
     'The API server answers and says that one of its own health checks fails.',
     'The failing sub-checks are named in the evidence; see them live with `kubectl get --raw "/readyz?verbose"`. "etcd" failing: look at the etcd pods and their disks first.',
   ),
+  ...DNS_FAULTS,
   DNS_NO_ANSWER: fail(
     'A DNS server did not answer in time, over UDP or TCP as named.',
     'Compare with the checks of the single DNS replicas: if they answer and the service address does not, look at kube-proxy on this node; if none answers, at the path (policies for port 53) and `kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide`.',
@@ -122,7 +124,7 @@ const FAILURES = {
     '`kubectl -n kube-system logs -l k8s-app=kube-dns --tail=50`: look for "plugin/errors", loops, and a lost connection to the API server.',
   ),
   DNS_NXDOMAIN: fail(
-    'The DNS server says that the name does not exist, yet Kubernetes has it.',
+    'The DNS server says that a name does not exist that it should know.',
     "Check that the cluster domain is right (kubelet --cluster-domain, the Corefile's kubernetes zone) and that the server asked is the cluster's: compare /etc/resolv.conf of the pod with `kubectl -n kube-system get service kube-dns`.",
   ),
   DNS_REFUSED: fail(
@@ -144,6 +146,7 @@ const WARNINGS = {
     'Full-size packets arrive, but the node cuts each of them in pieces to fit its tunnel: that costs throughput, and breaks where fragments are dropped.',
     "Set the pod network's MTU to the MTU between the nodes less the tunnel's overhead (VXLAN 50 bytes over IPv4, 70 over IPv6), and restart the pods.",
   ),
+  ...DNS_COSTS,
   ICMP_FILTERED: warn(
     'Ping is lost but TCP is answered: something on the way filters ICMP. Path MTU discovery may suffer too.',
     'If this is not meant so, let echo and "fragmentation needed" pass: look at policies, node firewalls and cloud security groups.',

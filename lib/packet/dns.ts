@@ -1,13 +1,15 @@
 /** DNS messages (RFC 1035): a query out, an answer in that is believed only after id, question and form were checked. */
-import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
-import { canonicalAddress } from './address.ts'
+import { decode, encode, type OptAnswer, RECURSION_DESIRED } from 'dns-packet'
+import { addressBytes, canonicalAddress } from './address.ts'
 
-export type DnsType = 'A' | 'AAAA' | 'CNAME'
+export type DnsType = 'A' | 'AAAA' | 'CNAME' | 'PTR'
 
 export interface DnsQuestion {
   /** Fully qualified; a trailing dot may be there or not. */
   readonly name: string
   readonly type: DnsType
+  /** The query says that it takes answers of 1232 bytes over UDP (EDNS, RFC 6891; the size of DNS Flag Day 2020). */
+  readonly edns?: true
 }
 
 /**
@@ -26,6 +28,8 @@ export interface DnsAnswer {
   readonly addresses: readonly string[]
   /** Names that the question's name is an alias of, in order, without trailing dots. */
   readonly cnames: readonly string[]
+  /** PTR records: names of an address, without trailing dots. */
+  readonly names: readonly string[]
   /** The server had more to say than fits: ask again over TCP. The records may be a part only. */
   readonly truncated: boolean
 }
@@ -40,7 +44,30 @@ export function encodeQuery(id: number, question: DnsQuestion): Uint8Array {
   if (name.length > 253 || (name !== '' && labels.some((label) => label === '' || Buffer.byteLength(label) > 63))) {
     throw new TypeError(`"${question.name}" is not a domain name`)
   }
-  return encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type: question.type, name }] })
+  const additionals = question.edns ? [OPT] : []
+  return encode({
+    type: 'query',
+    id,
+    flags: RECURSION_DESIRED,
+    questions: [{ type: question.type, name }],
+    additionals,
+  })
+}
+
+const OPT: OptAnswer = {
+  ...{ type: 'OPT', name: '.', udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0 },
+  ...{ flags: 0, flag_do: false, options: [] },
+}
+
+/** The name under which DNS knows an address: 1.0.19.198.in-addr.arpa. (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function reverseName(address: string): string {
+  const bytes = [...addressBytes(address)]
+  if (bytes.length === 4) return `${bytes.reverse().join('.')}.in-addr.arpa.`
+  const nibbles = bytes.flatMap((byte) => [byte >> 4, byte & 15])
+  return `${nibbles
+    .reverse()
+    .map((nibble) => nibble.toString(16))
+    .join('.')}.ip6.arpa.`
 }
 
 /** Reads what came back for the query `id`. Never throws. */
@@ -57,7 +84,7 @@ export function parseAnswer(message: Uint8Array, id: number, question: DnsQuesti
     return readDecoded(packet, question, truncated)
   } catch (error) {
     // A server may cut a truncated message anywhere (RFC 2181 section 9): only the flag counts then.
-    if (truncated) return answer('NOERROR', 'nodata', [], [], true)
+    if (truncated) return { ...NO_RECORDS, kind: 'answer', rcode: 'NOERROR', meaning: 'nodata', truncated: true }
     return { kind: 'garbled', why: `the message cannot be decoded: ${(error as Error).message}` }
   }
 }
@@ -90,9 +117,11 @@ function readDecoded(packet: Decoded, question: DnsQuestion, truncated: boolean)
   const cnames = aliases(wanted, records)
   const owner = bareName(cnames.at(-1) ?? wanted)
   const found = records.filter((record) => record.type === question.type && record.owner === owner)
-  const addresses = question.type === 'CNAME' ? [] : found.map((record) => canonicalAddress(record.data))
-  const some = question.type === 'CNAME' ? cnames.length > 0 : addresses.length > 0
-  return answer(rcode, meaningOf(rcode, some), addresses, cnames, truncated)
+  const isAddress = question.type === 'A' || question.type === 'AAAA'
+  const addresses = isAddress ? found.map((record) => canonicalAddress(record.data)) : []
+  const names = question.type === 'PTR' ? found.map((record) => bareName(record.data)) : []
+  const some = question.type === 'CNAME' ? cnames.length > 0 : found.length > 0
+  return { kind: 'answer', rcode, meaning: meaningOf(rcode, some), addresses, cnames, names, truncated }
 }
 
 /** Follows CNAMEs from the asked name; a loop ends where it began. */
@@ -114,12 +143,4 @@ function meaningOf(rcode: string, some: boolean): DnsMeaning {
   return named === 'nxdomain' || named === 'servfail' || named === 'refused' ? named : 'other'
 }
 
-function answer(
-  rcode: string,
-  meaning: DnsMeaning,
-  addresses: readonly string[],
-  cnames: readonly string[],
-  truncated: boolean,
-): DnsAnswer {
-  return { kind: 'answer', rcode, meaning, addresses, cnames, truncated }
-}
+const NO_RECORDS = { addresses: [], cnames: [], names: [] } as const

@@ -34,12 +34,16 @@ export interface DnsResult {
   readonly rcode: string | null
   readonly addresses: readonly string[]
   readonly cnames: readonly string[]
+  /** Of PTR records. */
+  readonly names: readonly string[]
   /** The UDP answer was truncated and TCP was asked (RFC 7766). */
   readonly truncated: boolean
   /** From the query that was answered to its answer; null without an answer. */
   readonly ms: number | null
   /** Queries sent over the transport that decided. */
   readonly tries: number
+  /** The answer is that to a repeat: the first query, or its answer, was lost. A late answer to the first is none. */
+  readonly repeated?: boolean
   /** What was wrong, when the state alone does not say it. */
   readonly detail: string | null
 }
@@ -50,10 +54,18 @@ export function readReply(
   started: number,
 ): Omit<DnsResult, 'target' | 'question' | 'transport' | 'tries'> {
   if (parsed.kind !== 'answer') return { ...NOTHING, state: 'malformed', detail: parsed.why }
-  const { meaning, rcode, addresses, cnames, truncated } = parsed
+  const { meaning, rcode, addresses, cnames, names, truncated } = parsed
   const ms = Math.round((performance.now() - started) * 100) / 100
-  return { state: 'answered', meaning, rcode, addresses, cnames, truncated, ms, detail: null }
+  return { state: 'answered', meaning, rcode, addresses, cnames, names, truncated, ms, detail: null }
 }
 
 /** The fields of a result without an answer. */
-export const NOTHING = { meaning: null, rcode: null, addresses: [], cnames: [], truncated: false, ms: null } as const
+export const NOTHING = {
+  meaning: null,
+  rcode: null,
+  addresses: [],
+  cnames: [],
+  names: [],
+  truncated: false,
+  ms: null,
+} as const

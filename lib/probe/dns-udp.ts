@@ -43,10 +43,10 @@ export function askOverUdp(
       tries++
       const connected = index % 2 === 0
       const first = opened[0]
-      if (!oneBackend || !first) return opened.push(openQuery(target, question, connected, hear))
-      first.send()
+      if (!oneBackend || !first) return opened.push(openQuery(target, question, connected, index, hear))
+      first.send(index)
       const strangersOnly = (said: Said) => said.state === 'wrong-source' && hear(said, false)
-      if (!connected) opened.push(openQuery(target, question, connected, strangersOnly))
+      if (!connected) opened.push(openQuery(target, question, connected, index, strangersOnly))
     }
     const timers = SEND_AT_MS.filter((at) => at < budgetMs).map((at, index) => setTimeout(ask, at, index))
     const cancel = deadline(budgetMs, () => settle(suspicion))
@@ -57,40 +57,47 @@ export function askOverUdp(
 type Said = Partial<DnsResult> & { readonly state: DnsState }
 
 interface Query {
-  send(): void
+  /** The query once more, as the n-th of the question, with an id of its own: its answer is told from a late one to the first. */
+  send(nth: number): void
   close(): void
 }
 
-/** Sends one query from a socket of its own; `hear` gets what comes back, `final` when that settles the question. */
+/** Sends the n-th query from a socket of its own; `hear` gets what comes back, `final` when that settles the question. */
 function openQuery(
   target: Target,
   question: DnsQuestion,
   connected: boolean,
+  nth: number,
   hear: (said: Said, final: boolean) => void,
 ): Query {
   const { address, port } = target
   if (port === undefined) throw new TypeError(`target ${target.name} (${address}) has no port`)
-  const id = randomInt(0x10000)
-  const query = encodeQuery(id, question)
+  const start = randomInt(0x10000)
+  const sentAt = new Map<number, { readonly nth: number; readonly started: number }>()
   const socket = createSocket(target.family === 6 ? 'udp6' : 'udp4')
-  let started = performance.now()
   const failed = (error: NodeJS.ErrnoException, local: boolean) =>
     hear({ state: FROM_UDP[udpStateOf(error.code ?? '', local)], detail: error.code ?? null }, true)
   // Without a callback Node drops the errors of send(2). On a connected socket they may be an ICMP error's.
   const sent = (error: Error | null) => error && failed(error, !connected)
-  const send = () => {
-    started = performance.now()
+  const send = (which: number) => {
+    const id = (start + which) & 0xffff
+    const query = encodeQuery(id, question)
+    sentAt.set(id, { nth: which, started: performance.now() })
     if (connected) socket.send(query, sent)
     else socket.send(query, port, address, sent)
   }
   socket.on('error', (error) => failed(error, !connected))
   socket.on('message', (message, from) => {
+    const carried = message.length >= 2 ? message.readUInt16BE(0) : start
+    const id = sentAt.has(carried) ? carried : start
+    const { nth: which, started } = sentAt.get(id) ?? { nth, started: performance.now() }
     const parsed = parseAnswer(message, id, question)
-    if (isFrom(target, from)) hear(readReply(parsed, started), parsed.kind === 'answer')
+    const reply = readReply(parsed, started)
+    if (isFrom(target, from)) hear(which > 0 ? { ...reply, repeated: true } : reply, parsed.kind === 'answer')
     else if (parsed.kind === 'answer') hear(strange(from), false)
   })
-  if (connected) socket.connect(port, address, (error?: Error) => (error ? failed(error, true) : send()))
-  else send()
+  if (connected) socket.connect(port, address, (error?: Error) => (error ? failed(error, true) : send(nth)))
+  else send(nth)
   const close = () => {
     socket.removeAllListeners().on('error', ignore)
     socket.close()

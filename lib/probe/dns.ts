@@ -50,15 +50,29 @@ async function askOverTcp(
   budgetMs: number,
   oneBackend: boolean,
 ): Promise<DnsResult> {
+  const first = await askOnce(target, question, budgetMs, oneBackend)
+  return first.closed ? (await askOnce(target, question, budgetMs, oneBackend)).result : first.result
+}
+
+/** `closed`: the server ended the connection before it had answered. Some do when the query is late; RFC 7766 has clients ask again. */
+async function askOnce(
+  target: Target,
+  question: DnsQuestion,
+  budgetMs: number,
+  oneBackend: boolean,
+): Promise<{ readonly result: DnsResult; readonly closed: boolean }> {
   const { socket, result } = await dial(target, { budgetMs }, oneBackend ? [0] : undefined)
   const tries = result.resent ? 2 : 1
   const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries, detail: result.errno }
-  if (!socket) return { ...base, state: FROM_TCP[result.state] }
+  if (!socket) return { result: { ...base, state: FROM_TCP[result.state] }, closed: false }
   const id = randomInt(0x10000)
   const started = performance.now()
   const reply = await exchange(socket, encodeQuery(id, question), budgetMs)
-  if (reply instanceof Error) return { ...base, state: 'no-answer', detail: `TCP connected, but ${reply.message}` }
-  return { ...base, ...readReply(parseAnswer(reply, id, question), started) }
+  if (reply instanceof Error) {
+    const silent = { ...base, state: 'no-answer' as const, detail: `TCP connected, but ${reply.message}` }
+    return { result: silent, closed: reply.message === CLOSED }
+  }
+  return { result: { ...base, ...readReply(parseAnswer(reply, id, question), started) }, closed: false }
 }
 
 const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
@@ -72,6 +86,7 @@ const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
 }
 
 const LENGTH_BYTES = 2
+const CLOSED = 'the server closed the connection without an answer'
 
 /** Sends one message with its length in front (RFC 1035 section 4.2.2) and returns the first message that comes back. */
 function exchange(socket: Socket, query: Uint8Array, budgetMs: number): Promise<Buffer | Error> {
@@ -90,7 +105,7 @@ function exchange(socket: Socket, query: Uint8Array, budgetMs: number): Promise<
       if (received.length >= end) settle(received.subarray(LENGTH_BYTES, end))
     })
     socket.on('error', (error: NodeJS.ErrnoException) => settle(new Error(`the connection broke (${error.code})`)))
-    socket.on('close', () => settle(new Error('the server closed the connection without an answer')))
+    socket.on('close', () => settle(new Error(CLOSED)))
     const length = Buffer.alloc(LENGTH_BYTES)
     length.writeUInt16BE(query.length)
     socket.write(Buffer.concat([length, query]))

@@ -111,18 +111,25 @@ export function dnsAnswer(result: DnsResult, expected: DnsExpected): Answer {
   const { target, state, ms, question, transport, detail } = result
   if (state === 'answered') {
     const about = `${question.type} of ${question.name} over ${transport.toUpperCase()}`
-    return { target, ms, ...dnsContent(result, expected, about), ...(result.tries > 1 ? { resent: true } : {}) }
+    return { target, ms, ...dnsContent(result, expected, about), ...(isResent(result) ? { resent: true } : {}) }
   }
   const [code, said] = DNS_SILENCE[state]
   return { target, code, said: `${said} over ${transport.toUpperCase()}${detail ? ` (${detail})` : ''}`, ms }
 }
+
+/** How an answer is said that came from another address than the one asked. */
+export const WRONG_SOURCE = 'the answer came from another address than the one asked'
+
+/** Over TCP the kernel repeats a SYN: that is counted as another try. */
+const isResent = ({ transport, tries, repeated }: DnsResult): boolean =>
+  transport === 'tcp' ? tries > 1 : repeated === true
 
 const DNS_SILENCE: Record<Exclude<DnsResult['state'], 'answered'>, readonly [Code, string]> = {
   'no-answer': ['DNS_NO_ANSWER', 'no answer'],
   'refused-port': ['NOTHING_LISTENING', 'the port is closed'],
   rejected: ['REJECTED', 'an ICMP error said that it cannot be reached'],
   'no-route': ['NO_ROUTE', 'no route to the server from here'],
-  'wrong-source': ['DNS_NO_ANSWER', 'the answer came from another address than the one asked, so resolvers drop it'],
+  'wrong-source': ['DNS_NO_ANSWER', `${WRONG_SOURCE}, so resolvers drop it`],
   malformed: ['DNS_WRONG_ANSWER', 'what came back is no answer to the query'],
   'local-error': ['PROBE_INCONCLUSIVE', 'the socket could not be used'],
 }

@@ -34,7 +34,11 @@ export async function askVirtual(
   const attempts = rounds.flat()
   // the address fell silent meanwhile: no random loss takes all
   if (second.every(isSilence)) return judgeRepeated(target, attempts)
-  const steady = rounds.every((round) => round.filter(isLost).length >= (round.length / backends) * STEADY)
+  // where every first packet is lost, or late, no backend is told from another
+  const steady = rounds.every((round) => {
+    const lostNow = round.filter(isLost).length
+    return lostNow >= (round.length / backends) * STEADY && lostNow < round.length
+  })
   if (steady && !(await isLossy())) return judgeRepeated(target, attempts.map(asLost))
   const good = judgeRepeated(
     target,

@@ -10,8 +10,21 @@ const ROWS: Record<DestinationRow, string> = {
 
 /** The plan, one fact a line; nothing was sent to a pod to make it. */
 export function planLines(plan: Plan): string {
-  const { node, peerNode, api, source, destinations, service, dns, external, notes, obstacles, unusable, settings } =
-    presentable(plan)
+  const {
+    node,
+    peerNode,
+    api,
+    source,
+    destinations,
+    service,
+    dns,
+    external,
+    externalName,
+    notes,
+    obstacles,
+    unusable,
+    settings,
+  } = presentable(plan)
   const rows: [string, string][] = [
     ['node', `${node.name} (${NAME_FROM[node.nameFrom]}), network namespace ${node.netns}`],
     ['another node', tell(peerNode, ({ name, addresses }) => `${name} at ${addresses.join(', ')}`)],
@@ -25,6 +38,7 @@ export function planLines(plan: Plan): string {
     ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}`)],
     ['external, IPv4', tell(external.ipv4, String)],
     ['external, IPv6', tell(external.ipv6, String)],
+    ['external name', tell(externalName, String)],
   ]
   const width = Math.max(...rows.map(([label]) => label.length))
   return [

@@ -4,6 +4,7 @@ import { SETTINGS, type SettingName } from './table.ts'
 import {
   absolutePath,
   boolean,
+  domainName,
   type ExternalAddresses,
   externalAddresses,
   namespaceName,
@@ -32,6 +33,8 @@ export interface Settings {
   readonly destinationService: ServiceReference | null
   readonly destinationServiceNamespace: string | null
   readonly external: ExternalAddresses
+  /** Without a trailing dot. */
+  readonly externalName: string | null
   /** unix:///path */
   readonly runtimeEndpoint: string | null
   readonly nodeNetns: string | null
@@ -98,6 +101,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     destinationService: read('DST_SVC', serviceReference, null),
     destinationServiceNamespace: read('DST_SVC_NAMESPACE', namespaceName, null),
     external: read('EXTERNAL_IP', externalAddresses, { ipv4: null, ipv6: null }),
+    externalName: read('EXTERNAL_NAME', domainName, null),
     runtimeEndpoint: read('CONTAINER_RUNTIME_ENDPOINT', runtimeEndpoint, null),
     nodeNetns: read('NODE_NETNS', absolutePath, null),
     reportsDir: read('REPORTS_DIR', text, 'reports'),

@@ -67,6 +67,12 @@ export const SETTINGS = [
     example: '192.0.2.10,2001:db8::10',
   },
   {
+    name: 'EXTERNAL_NAME',
+    meaning: 'A host name outside the cluster that the pods should be able to resolve; or none.',
+    default: 'none: the external name is not asked for, it is never guessed',
+    example: 'www.example.org',
+  },
+  {
     name: 'KUBECONFIG',
     meaning: 'Path of the kubeconfig, or several separated by colons; the first that defines something wins.',
     default:

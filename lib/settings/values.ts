@@ -145,6 +145,18 @@ export function externalAddresses(text: string): Parsed<ExternalAddresses> {
   return { value: found }
 }
 
+/** A host name (RFC 1123) with at least one dot, as DNS knows it; gives it without the trailing dot. none: null. */
+export function domainName(text: string): Parsed<string | null> {
+  if (text.toLowerCase() === 'none') return { value: null }
+  const name = text.toLowerCase().replace(/\.$/, '')
+  const labels = name.split('.')
+  const sound = name.length <= 253 && labels.length > 1 && labels.every((label) => HOST_LABEL.test(label))
+  if (sound && !/^[\d.]+$/.test(name)) return { value: name }
+  return { problem: 'this is no host name with a domain', next: 'Write a full name, such as www.example.org.' }
+}
+
+const HOST_LABEL = /^[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$/
+
 const USELESS = new Set(['unspecified', 'loopback', 'multicast', 'broadcast', 'linkLocal', 'ipv4Mapped'])
 
 function oneAddress(text: string): Parsed<{ family: 'ipv4' | 'ipv6'; address: string }> {

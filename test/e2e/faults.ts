@@ -98,8 +98,10 @@ export const FAULTS: readonly Fault[] = [
       exitCode: 1,
       troubles: [
         ...OTHER_NODE_DEAD,
+        fails('pod/dns-external', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-kubernetes', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
+        fails('pod/dns-search', 'DNS_NO_ANSWER', V4),
         fails('pod/dns-service', 'DNS_NO_ANSWER', V4),
         fails('pod/external-ping', 'UNREACHABLE'),
         fails('pod/mtu-external', 'UNREACHABLE'),
@@ -119,6 +121,7 @@ export const FAULTS: readonly Fault[] = [
       exitCode: 1,
       troubles: [
         ...OTHER_NODE_DEAD,
+        fails('pod/dns-external', 'BACKEND_DEAD', V4),
         fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
         fails('pod/dns-service', 'BACKEND_DEAD', V4),
@@ -145,6 +148,7 @@ export const FAULTS: readonly Fault[] = [
     expect: {
       exitCode: 1,
       troubles: [
+        fails('pod/dns-external', 'BACKEND_DEAD', V4),
         fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
         fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
         fails('pod/dns-service', 'BACKEND_DEAD', V4),

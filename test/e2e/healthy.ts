@@ -24,7 +24,9 @@ const OTHER_SERVICES = ['pod/service-hairpin', 'pod/service-load-balancer', 'pod
 
 /** Of the second family in a dual-stack cluster there is no API server, and no nameserver in a pod's resolv.conf. */
 const SINGLE = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
-const FIRST_NAMESERVER = ['pod/dns-kubernetes', 'pod/dns-service']
+const FIRST_NAMESERVER = ['dns-external', 'dns-kubernetes', 'dns-race', 'dns-search', 'dns-service'].map(
+  (check) => `pod/${check}`,
+)
 
 /** Checks that must have passed over a family. */
 function mustPass(families: Families, family: Family): string[] {

@@ -42,6 +42,7 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     NODE_NAME: node.name,
     SRC_POD: 'bbox',
     EXTERNAL_IP: cluster.plan.outside.join(','),
+    EXTERNAL_NAME: 'outside.test',
     REPORTS_DIR: reports,
     ...options.env,
   }

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, TRUNCATED_RESPONSE } from 'dns-packet'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
+import { reverseName } from '../../lib/packet/dns.ts'
 import { askDns, type DnsType } from '../../lib/probe/dns.ts'
+import { burst } from '../../lib/probe/dns-burst.ts'
 import type { Protocol, Target } from '../../lib/types.ts'
 import { ip, netnsPath, startIn } from '../bed/namespace.ts'
 import { addChain, flushRules, type Pair, pair } from '../bed/pair.ts'
@@ -119,6 +121,24 @@ describe('a sound server', () => {
     expect(await ask(server('udp'), name, type)).toMatchObject({ state: 'answered', meaning, rcode, addresses, cnames })
   })
 
+  it('says the name of an address, and takes EDNS', async () => {
+    expect(await ask(server('udp'), reverseName('198.51.100.1'), 'PTR')).toMatchObject({
+      meaning: 'data',
+      names: [NAME],
+    })
+    const [found] = await askDns([server('udp')], { name: NAME, type: 'A', edns: true })
+    expect(found).toMatchObject({ meaning: 'data', addresses: ['198.51.100.1'] })
+  })
+
+  it.each(['198.18.0.2', '2001:db8::2'])(
+    'answers many pairs of A and AAAA, each from one socket, at %s',
+    async (where) => {
+      const pairs = await burst(server('udp', 53, where), NAME, ['A', 'AAAA'], 20)
+      expect(pairs.map(({ fates }) => fates)).toEqual(Array.from({ length: 20 }, () => ['first', 'first']))
+      for (const { ms } of pairs) expect(ms).toBeLessThan(900)
+    },
+  )
+
   it('is asked over TCP when the answer does not fit', async () => {
     const found = await ask(server('udp'), 'many.cluster.local')
     expect(found).toMatchObject({ state: 'answered', meaning: 'data', truncated: true, transport: 'tcp' })
@@ -216,6 +236,50 @@ describe('a server that misbehaves', () => {
     expect(found?.ms).toBeLessThan(400)
   })
 
+  it.each([
+    ['answers the first query late', true, undefined],
+    ['answers only the repeat', false, true],
+  ])('%s, when every repeat stays with its backend', async (_, late, repeated) => {
+    let queries = 0
+    const port = await misbehave((query, from, socket) => {
+      const reply = () => socket.send(answerTo(query), from.port, from.address)
+      queries++
+      if (late && queries === 1) setTimeout(reply, 700)
+      if (!late && queries === 2) reply()
+    })
+    const [found] = await askDns([server('udp', port)], { name: NAME, type: 'A' }, { oneBackend: true })
+    expect(found).toMatchObject({ state: 'answered', tries: 2 })
+    expect(found?.repeated).toBe(repeated)
+    if (late) expect(found?.ms).toBeGreaterThan(690)
+    else expect(found?.ms).toBeLessThan(400)
+  })
+
+  it('does not know EDNS', async () => {
+    const FORMERR = 1
+    const port = await misbehave((query, from, socket) => {
+      const extended = (decode(query).additionals ?? []).length > 0
+      socket.send(extended ? answerTo(query, FORMERR, []) : answerTo(query), from.port, from.address)
+    })
+    const [plain] = await askDns([server('udp', port)], { name: NAME, type: 'A' })
+    const [edns] = await askDns([server('udp', port)], { name: NAME, type: 'A', edns: true })
+    expect([plain?.meaning, edns?.meaning, edns?.rcode]).toEqual(['data', 'other', 'FORMERR'])
+  })
+
+  it('loses the second of two queries from one port, once', async () => {
+    const seen = new Map<number, number>()
+    const port = await misbehave((query, from, socket) => {
+      const nth = (seen.get(from.port) ?? 0) + 1
+      seen.set(from.port, nth)
+      const { questions = [] } = decode(query)
+      const answers = questions[0]?.type === 'A' ? [address()] : []
+      if (nth !== 2) socket.send(answerTo(query, AUTHORITATIVE_ANSWER, answers), from.port, from.address)
+    })
+    const pairs = await burst(server('udp', port), NAME, ['A', 'AAAA'], 10)
+    expect(pairs.map(({ fates }) => fates)).toEqual(Array.from({ length: 10 }, () => ['first', 'repeat']))
+    const alone = await burst(server('udp', port), NAME, ['AAAA'], 10)
+    expect(alone.map(({ fates }) => fates)).toEqual(Array.from({ length: 10 }, () => ['first']))
+  })
+
   it('uses another id and another port for every try', async () => {
     const ids = new Set<number>()
     const ports = new Set<number>()
@@ -270,6 +334,16 @@ describe('a server that misbehaves', () => {
       const bytes = framed(answerTo(query))
       socket.setNoDelay(true)
       for (const [index, byte] of bytes.entries()) setTimeout(() => socket.write(Uint8Array.of(byte)), index)
+    })
+    expect(await ask(server('tcp', port))).toMatchObject({ state: 'answered', addresses: ['198.51.100.1'] })
+  })
+
+  it('may close one TCP connection without an answer: it is asked once more', async () => {
+    const port = nextPort++
+    let connections = 0
+    await overTcp(port, (query, socket) => {
+      if (++connections === 1) socket.end()
+      else socket.write(framed(answerTo(query)))
     })
     expect(await ask(server('tcp', port))).toMatchObject({ state: 'answered', addresses: ['198.51.100.1'] })
   })

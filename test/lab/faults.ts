@@ -47,7 +47,10 @@ const otherNodeDead = (families = BOTH): string[] => [
 ]
 
 const virtual = (dns: string, service: string, families = BOTH): string[] => [
+  ...each('fail', 'pod/dns-external', dns, families),
   ...each('fail', 'pod/dns-kubernetes', dns, families),
+  // with one dead replica of two the search goes on with the other
+  ...(dns === 'BACKEND_DEAD' ? [] : each('fail', 'pod/dns-search', dns, families)),
   ...each('fail', 'pod/dns-service', dns, families),
   ...each('fail', 'pod/service-cluster-ip', service, families),
 ]
@@ -119,6 +122,7 @@ export const FAULTS: readonly Fault[] = [
     ...cutAtTarget(({ pods }) => pods.dns2.addresses),
     exitCode: 1,
     troubles: [
+      ...each('fail', 'pod/dns-external', 'BACKEND_DEAD'),
       ...each('fail', 'pod/dns-kubernetes', 'BACKEND_DEAD'),
       ...each('fail', 'pod/dns-replicas', 'DNS_NO_ANSWER'),
       ...each('fail', 'pod/dns-service', 'BACKEND_DEAD'),

@@ -18,7 +18,10 @@ const OF_FAMILY = [
     'pod/mtu-external',
     'pod/service-cluster-ip',
   ],
-  ...['pod/dns-kubernetes', 'pod/dns-replicas', 'pod/dns-service', 'pod/endpoints-ping', 'pod/endpoints-port'],
+  ...['dns-external', 'dns-kubernetes', 'dns-race', 'dns-replicas', 'dns-search', 'dns-service'].map(
+    (check) => `pod/${check}`,
+  ),
+  ...['pod/endpoints-ping', 'pod/endpoints-port'],
   ...['destination-ping', 'destination-tcp', 'mtu-destination'].flatMap((check) => [
     `pod/${check} other-node`,
     `pod/${check} same-node`,

@@ -24,14 +24,15 @@ export function clusterIPs(plan: AddressPlan): ClusterIPs {
   return { kubernetes: plan.apiService.slice(0, 1), dns: plan.dnsService, web: own('20', '14'), idle: own('30', '1e') }
 }
 
-/** Names of the cluster's DNS with their addresses. */
-export function dnsNames(ips: ClusterIPs): Record<string, readonly string[]> {
+/** Names of the cluster's DNS with their addresses, and one that it knows from outside. */
+export function dnsNames(ips: ClusterIPs, outside: readonly string[]): Record<string, readonly string[]> {
   const name = (service: string, namespace = 'default') => `${service}.${namespace}.svc.${DOMAIN}`
   return {
     [name('kubernetes')]: ips.kubernetes,
     [name('web')]: ips.web,
     [name('idle')]: ips.idle,
     [name('kube-dns', 'kube-system')]: ips.dns,
+    'outside.test': outside,
   }
 }
 

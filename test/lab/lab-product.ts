@@ -11,7 +11,7 @@ import type { Lab } from './lab.ts'
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface ProductOptions {
-  /** Added to KUBECONFIG, CONTAINER_RUNTIME_ENDPOINT, NODE_NAME, REPORTS_DIR, SRC_POD and EXTERNAL_IP; undefined takes one away. */
+  /** Added to KUBECONFIG, CONTAINER_RUNTIME_ENDPOINT, NODE_NAME, REPORTS_DIR, SRC_POD, EXTERNAL_IP and EXTERNAL_NAME; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Vitest's arguments; default: run checks/pod. */
   readonly args?: readonly string[]
@@ -103,6 +103,7 @@ function environment(lab: Lab, reportsDir: string, change: ProductOptions['env']
     NODE_NAME: node.name,
     SRC_POD: 'bbox',
     EXTERNAL_IP: lab.plan.outside.join(','),
+    EXTERNAL_NAME: 'outside.test',
     REPORTS_DIR: reportsDir,
     ...change,
   }

@@ -64,7 +64,7 @@ async function build(bed: Bed, plan: AddressPlan): Promise<Lab> {
   connectOverlay(underlay.nodes, plan)
   const ips = clusterIPs(plan)
   const pki = makePki(plan, ips.kubernetes)
-  const pods = await startPods(bed, nodes, plan, dnsNames(ips))
+  const pods = await startPods(bed, nodes, plan, dnsNames(ips, plan.outside))
   for (const { namespace } of nodes) serveClusterIPs(namespace, virtualPorts(ips, pods, plan), plan)
   const objects = labObjects(nodes, pods, ips, pki.ca, plan)
   const api = await startApi(bed, nodes[0].namespace, pki, plan, objects)

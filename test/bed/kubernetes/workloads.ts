@@ -95,6 +95,20 @@ export const mutePod = (node: string): KubeObject => ({
   },
 })
 
+/** A pod whose resolv.conf is made of `dnsConfig` alone. */
+export const callingPod = (node: string, dnsConfig: object): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'caller', namespace: 'default', labels: { app: 'caller' } },
+  spec: {
+    nodeName: node,
+    terminationGracePeriodSeconds: 0,
+    dnsPolicy: 'None',
+    dnsConfig,
+    containers: [container('caller')],
+  },
+})
+
 const corednsRoles: readonly KubeObject[] = [
   { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace: 'kube-system' } },
   {

@@ -1,8 +1,8 @@
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, TRUNCATED_RESPONSE } from 'dns-packet'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { canonicalAddress, withoutZone } from '../../../lib/packet/address.ts'
-import { bareName, type DnsQuestion, encodeQuery, parseAnswer } from '../../../lib/packet/dns.ts'
+import { bareName, type DnsQuestion, encodeQuery, parseAnswer, reverseName } from '../../../lib/packet/dns.ts'
 
 const ID = 4711
 const question: DnsQuestion = { name: 'kubernetes.default.svc.cluster.local.', type: 'A' }
@@ -31,6 +31,11 @@ describe('encodeQuery', () => {
     }
   })
 
+  it('with EDNS offers 1232 bytes', () => {
+    const query = decode(Buffer.from(encodeQuery(ID, { name: NAME, type: 'A', edns: true })))
+    expect(query.additionals).toMatchObject([{ type: 'OPT', udpPayloadSize: 1232 }])
+  })
+
   it.each(['a..b', `${'x'.repeat(64)}.local`, `${'abcdefg.'.repeat(32)}local`])(
     'refuses what is no name: %s',
     (name) => {
@@ -39,7 +44,22 @@ describe('encodeQuery', () => {
   )
 })
 
+test.each([
+  ['198.19.0.1', '1.0.19.198.in-addr.arpa.'],
+  ['2001:db8::1', `1.${'0.'.repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa.`],
+])('the reverse name of %s', (address, name) => {
+  expect(reverseName(address)).toBe(name)
+})
+
 describe('parseAnswer', () => {
+  it('reads the names of an address', () => {
+    const name = '1.0.19.198.in-addr.arpa'
+    const message = reply([{ type: 'PTR', name, ttl: 5, data: NAME }], { questions: [{ type: 'PTR', name }] })
+    expect(parse(message, { name: reverseName('198.19.0.1'), type: 'PTR' })).toMatchObject({
+      ...{ meaning: 'data', names: [NAME], addresses: [] },
+    })
+  })
+
   it('reads the addresses in their order', () => {
     expect(parse(reply([a('198.51.100.2'), a('198.51.100.1')]))).toEqual({
       kind: 'answer',
@@ -47,6 +67,7 @@ describe('parseAnswer', () => {
       rcode: 'NOERROR',
       addresses: ['198.51.100.2', '198.51.100.1'],
       cnames: [],
+      names: [],
       truncated: false,
     })
   })

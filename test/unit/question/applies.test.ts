@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { CheckFailure, Inconclusive, NotApplicable } from '../../../lib/failure.ts'
 import { apiEndpoints, apiOnClusterIP, kubeconfigServer } from '../../../lib/question/api.ts'
 import { dnsKubernetes, dnsReplicas, dnsService } from '../../../lib/question/dns.ts'
+import { dnsRace } from '../../../lib/question/dns-race.ts'
+import { dnsExternal, dnsSearch } from '../../../lib/question/dns-search.ts'
 import { externalPing } from '../../../lib/question/external.ts'
 import { defaultGateway } from '../../../lib/question/gateway.ts'
 import { mtuFromDestination, mtuToApi, mtuToDestination, mtuToExternal, mtuToNode } from '../../../lib/question/mtu.ts'
@@ -40,6 +42,9 @@ describe('facts that are unknown or absent', () => {
       ['service', {}, (p) => dnsService(p, 'pod', v4)],
       ['dns', {}, (p) => dnsReplicas(p, 'pod', v4)],
       ['source', {}, (p) => dnsKubernetes(p, 'pod', v4)],
+      ['source', {}, (p) => dnsSearch(p, 'pod', v4)],
+      ['source', {}, (p) => dnsRace(p, 'pod', v4)],
+      ['externalName', {}, (p) => dnsExternal(p, 'pod', v4)],
       ['source', {}, (p) => defaultGateway(p, 'pod', v4)],
       ['source', {}, (p) => externalPing(p, 'pod', v4)],
       ['source', {}, (p) => mtuToExternal(p, 'pod', v4)],
@@ -141,7 +146,7 @@ describe('a plan that proves a fault by itself', () => {
       replicas: [endpoint('198.18.2.53', { ready: false })],
     })
     expect(await ending(dnsReplicas(plan({ dns }), 'pod', v4))).toMatch(/^fail NO_READY_ENDPOINTS: .*198\.19\.0\.10/)
-    const resolv = known({ nameservers: ['169.254.20.10'], search: ['svc.cluster.local'], ndots: 5 })
+    const resolv = known({ nameservers: ['169.254.20.10'], search: ['svc.cluster.local'], ndots: 5, options: [] })
     expect(await ending(dnsReplicas(withSource({ resolv }, { dns }), 'pod', v4))).toMatch(/^n\/a: /)
   })
 
@@ -223,11 +228,24 @@ describe('services of every kind', () => {
 
 describe('cluster DNS', () => {
   it('a pod with dnsPolicy Default does not use it', async () => {
-    const resolv = known({ nameservers: ['192.0.2.53'], search: ['example'], ndots: 1 })
+    const resolv = known({ nameservers: ['192.0.2.53'], search: ['example'], ndots: 1, options: [] })
     const text = "n/a: needs a pod that uses the cluster's DNS, it searches example (dnsPolicy Default)"
     const p = withSource({ resolv, dnsPolicy: 'Default' })
-    for (const ask of [dnsKubernetes, dnsReplicas, dnsService]) expect(await ending(ask(p, 'pod', v4))).toBe(text)
+    for (const ask of [dnsKubernetes, dnsReplicas, dnsService, dnsSearch, dnsExternal, dnsRace])
+      expect(await ending(ask(p, 'pod', v4))).toBe(text)
     expect(await ending(dnsKubernetes(withSource({ resolv, dnsPolicy: null }), 'pod', v4))).toMatch(/searches example$/)
+  })
+
+  it.each(['single-request', 'single-request-reopen', 'use-vc'])('a resolver with %s has no race', async (option) => {
+    const resolv = known({ nameservers: ['198.19.0.10'], search: ['svc.cluster.local'], ndots: 5, options: [option] })
+    const text = `n/a: needs a resolver that sends A and AAAA together, the pod's resolv.conf says ${option}`
+    expect(await ending(dnsRace(withSource({ resolv, netns: 'none' }), 'pod', v4))).toBe(text)
+  })
+
+  it('an external name is never guessed', async () => {
+    expect(await ending(dnsExternal(plan({ externalName: absent('EXTERNAL_NAME') }), 'pod', v4))).toBe(
+      'n/a: needs EXTERNAL_NAME, not set',
+    )
   })
 
   it('a resolv.conf that may not be read is inconclusive', async () => {

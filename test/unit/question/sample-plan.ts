@@ -56,6 +56,7 @@ export const source: Source = {
     nameservers: ['198.19.0.10'],
     search: ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local'],
     ndots: 5,
+    options: [],
   }),
   workload: null,
 }
@@ -120,6 +121,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
       replicas: [endpoint('198.18.2.53', { port: 53, protocol: 'udp' })],
     }),
     external: { ipv4: known('203.0.113.9'), ipv6: absent('EXTERNAL_IP') },
+    externalName: known('www.example.org'),
     notes: [],
     obstacles: [],
     unusable: null,

@@ -82,6 +82,7 @@ const plan: Plan = {
     replicas: [],
   }),
   external: { ipv4: known('203.0.113.1'), ipv6: absent },
+  externalName: known('www.example.org'),
   notes: [HOSTILE],
   obstacles: [{ place: 'pod', code: 'PERMISSION_MISSING', reason: 'not root.', hint: 'Run as root.' }],
   unusable: null,
@@ -103,6 +104,7 @@ test('the dry run tells what is known with its reason, what is unknown with the 
     '  cluster DNS             kube-system/kube-dns at 198.51.100.53',
     '  external, IPv4          203.0.113.1',
     '  external, IPv6          not applicable: needs EXTERNAL_IP, not set',
+    '  external name           www.example.org',
     '  - SRC_POD=bbox',
     '  - PERMISSION_MISSING (pod): not root. Run as root.',
   ]) {

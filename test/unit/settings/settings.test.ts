@@ -89,6 +89,26 @@ test.each([
   expect(parseSettings({ DST_SVC: text }).settings.destinationService).toEqual(expected)
 })
 
+describe('EXTERNAL_NAME', () => {
+  const name = (text: string) => parseSettings({ EXTERNAL_NAME: text }).settings.externalName
+
+  test.each([
+    ['www.example.org', 'www.example.org'],
+    ['WWW.Example.org.', 'www.example.org'],
+    ['none', null],
+  ])('%s', (text, expected) => {
+    expect(name(text)).toBe(expected)
+    expect(parseSettings({ EXTERNAL_NAME: text }).problems).toEqual([])
+  })
+
+  test.each(['localhost', '203.0.113.9', 'https://www.example.org', 'a..b', '-x.example', '2001:db8::1'])(
+    '%s is no host name with a domain',
+    (text) => {
+      expect(parseSettings({ EXTERNAL_NAME: text }).problems).toMatchObject([{ variable: 'EXTERNAL_NAME' }])
+    },
+  )
+})
+
 describe('EXTERNAL_IP', () => {
   const external = (text: string) => parseSettings({ EXTERNAL_IP: text }).settings.external
   test('one address per family', () => {

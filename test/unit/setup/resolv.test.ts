@@ -16,6 +16,7 @@ describe('parseResolvConf', () => {
       nameservers: ['198.19.0.10'],
       search: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'],
       ndots: 5,
+      options: [],
     })
   })
 
@@ -40,6 +41,7 @@ describe('parseResolvConf', () => {
     ['trailing dots', 'search svc.cluster.local. .\n', { search: ['svc.cluster.local'] }],
     ['the last ndots wins', 'options ndots:2 timeout:1\noptions ndots:3\n', { ndots: 3 }],
     ['ndots without a number', 'options ndots: ndots:x\n', { ndots: 1 }],
+    ['other options are kept', 'options ndots:2 timeout:1\noptions use-vc\n', { options: ['timeout:1', 'use-vc'] }],
     ['ndots beyond the resolver', 'options ndots:99\n', { ndots: 15 }],
   ])('%s', (_, text, expected) => {
     expect(parseResolvConf(text)).toMatchObject(expected)
@@ -83,11 +85,14 @@ describe('parseResolvConf', () => {
       nameservers: fc.array(fc.oneof(fc.ipV4(), fc.ipV6()), { maxLength: 3 }),
       search: fc.array(fc.domain(), { minLength: 1, maxLength: 6 }),
       ndots: fc.nat(15),
+      options: fc.subarray(['rotate', 'timeout:2', 'single-request-reopen', 'use-vc']),
     })
     fc.assert(
       fc.property(config, (one) => {
         const lines = [...one.nameservers.map((a) => `nameserver ${a}`), `search ${one.search.join(' ')}`]
-        expect(parseResolvConf([...lines, `options ndots:${one.ndots}`].join('\n'))).toEqual(one)
+        expect(parseResolvConf([...lines, `options ndots:${one.ndots} ${one.options.join(' ')}`].join('\n'))).toEqual(
+          one,
+        )
       }),
     )
   })
