@@ -1,5 +1,5 @@
 /** The plan as text, for the dry run (`vitest list`): what would be asked, what was picked, and what stands in the way. */
-import type { Code, DestinationRow, Fact, Plan, PodTarget, ServiceFacts, Source } from '../types.ts'
+import type { Code, DestinationRow, Fact, Plan, PodTarget, PolicyFacts, ServiceFacts, Source } from '../types.ts'
 import { oneLine, presentable } from './text.ts'
 
 const ROWS: Record<DestinationRow, string> = {
@@ -10,8 +10,21 @@ const ROWS: Record<DestinationRow, string> = {
 
 /** The plan, one fact a line; nothing was sent to a pod to make it. */
 export function planLines(plan: Plan): string {
-  const { node, peerNode, api, source, destinations, service, dns, external, notes, obstacles, unusable, settings } =
-    presentable(plan)
+  const {
+    node,
+    peerNode,
+    api,
+    source,
+    destinations,
+    service,
+    dns,
+    policies,
+    external,
+    notes,
+    obstacles,
+    unusable,
+    settings,
+  } = presentable(plan)
   const rows: [string, string][] = [
     ['node', `${node.name} (${NAME_FROM[node.nameFrom]}), network namespace ${node.netns}`],
     ['another node', tell(peerNode, ({ name, addresses }) => `${name} at ${addresses.join(', ')}`)],
@@ -23,6 +36,7 @@ export function planLines(plan: Plan): string {
     ]),
     ['service', tell(service, tellService)],
     ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}`)],
+    ['policies', tell(policies, tellPolicies)],
     ['external, IPv4', tell(external.ipv4, String)],
     ['external, IPv6', tell(external.ipv6, String)],
   ]
@@ -64,6 +78,14 @@ const tellSource = (pod: Source): string =>
 
 const tellPod = (pod: PodTarget): string =>
   `${pod.namespace}/${pod.name} at ${pod.addresses.join(', ') || 'no address'}${pod.node ? ` on ${pod.node}` : ''}, TCP ${pod.tcpPorts.join(', ') || 'no port known'} (${pod.why})`
+
+function tellPolicies({ egress, ingress, limits }: PolicyFacts): string {
+  const named = [...new Set([...egress, ...ingress])].sort()
+  const denied = limits.filter(({ verdict }) => verdict !== 'unsure').length
+  const told =
+    denied > 0 ? `deny ways that will be tried (${denied} of them are told apart)` : 'deny nothing that will be tried'
+  return `${named.length > 0 ? `${named.join(', ')} select the source pod` : 'none selects the source pod'}; NetworkPolicies ${told}`
+}
 
 function tellService(service: ServiceFacts): string {
   const where = service.externalName ?? (service.headless ? 'headless' : service.clusterIPs.join(', '))
