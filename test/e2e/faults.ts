@@ -40,7 +40,11 @@ export interface Fault extends Injection {
   readonly expect: { readonly exitCode: number; readonly troubles: readonly Expected[] }
 }
 
-const fails = (check: string, code: string, more: { row?: string; families?: readonly Family[] } = {}): Expected => ({
+export const fails = (
+  check: string,
+  code: string,
+  more: { row?: string; families?: readonly Family[] } = {},
+): Expected => ({
   verdict: 'fail',
   check,
   code,
