@@ -19,6 +19,9 @@ test.each(POLICY_FAULTS.map((fault) => [fault.name, fault] as const))('%s', asyn
     const { report, output, exitCode } = await runSuite(cluster, fault.env ? { env: fault.env } : {})
     expect(troubles(report), output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
     expect(exitCode).toBe(fault.expect.exitCode)
+    // no other cause is made up for them
+    const codes = fault.expect.troubles.map(({ code }) => code)
+    expect(new Set(report.findings.map(({ code }) => code)), output).toEqual(new Set(codes))
     for (const result of report.results.filter(({ verdict }) => verdict === 'fail')) {
       expect(result.seen).toMatch(fault.says)
       if (fault.remedy) expect(result.hint).toMatch(fault.remedy)

@@ -397,7 +397,7 @@ describe('whatever the policies', () => {
         )
         expect(rank(more, way)).toBeGreaterThanOrEqual(rank(list, way))
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
   test('a policy on pods that none selected never allows more; on pods that one selects it never denies more', () => {
@@ -414,7 +414,7 @@ describe('whatever the policies', () => {
           list.every((one) => JSON.stringify(one.selected) === JSON.stringify(added.selected))
         if (sameOnly && list.length > 0) expect(after).toBe(Math.max(before, alone))
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
   test('with the rule that is named as missing it is denied no more', () => {
@@ -439,7 +439,7 @@ describe('whatever the policies', () => {
         })
         expect(verdict(way, scene(mended as never))).not.toBe('denied')
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 })
