@@ -12,6 +12,7 @@ import { familyName, given } from './fact.ts'
 import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
 import { placeState } from './netns/worker.ts'
+import { underPolicy } from './policy.ts'
 import { replay } from './replay/index.ts'
 import type { Observed } from './state.ts'
 import type {
@@ -37,6 +38,9 @@ export interface Row {
   readonly family?: Family
   readonly destination?: DestinationRow
 }
+
+/** Answers that a record keeps of one outcome; failures come first. */
+const MOST_ANSWERS = 100
 
 export const once: readonly Row[] = [{}]
 export {
@@ -125,21 +129,33 @@ async function answer<R extends Row>(
   })
   const keep = (outcome: Outcome<unknown>) => {
     evidence.push(...outcome.evidence)
-    answers.push(...(outcome.answers ?? []))
+    answers.push(...(outcome.answers ?? []).slice(0, MOST_ANSWERS))
   }
+  /** What was asked from the pod, as the policies explain it; the node's own packets are under none. */
+  const explained = <T>(outcome: Outcome<T>) =>
+    place === 'pod' ? underPolicy(plan, outcome) : { outcome, spared: 0, hint: undefined, onlyWarns: false }
   const ask: Ask<R> = {
     plan,
     place,
     row,
     given,
-    must(outcome, hint) {
+    must(measured, own) {
+      const { outcome, hint = own, onlyWarns } = explained(measured)
       keep(outcome)
-      if (!outcome.ok) throw failureOf(outcome.code, outcome.detail, hint)
+      if (!outcome.ok && !onlyWarns) throw failureOf(outcome.code, outcome.detail, hint)
+      if (!outcome.ok) {
+        warnings.push({ code: outcome.code, seen: outcome.detail, hint })
+        return undefined as never
+      }
       if (outcome.detail) details.push(outcome.detail)
       return outcome.value
     },
-    warn(outcome, hint) {
+    warn(measured, own) {
+      const { outcome, hint = own, spared } = explained(measured)
       keep(outcome)
+      if (spared > 0 && spared === targets.length) {
+        throw new NotApplicable(`needs a policy that lets ping pass, TCP or UDP is answered and ${outcome.detail}`)
+      }
       // what could not be looked at is never shown as a warning, which is green
       if (!outcome.ok && CODES[outcome.code]?.kind === 'inconclusive') {
         throw failureOf(outcome.code, outcome.detail, hint)

@@ -14,6 +14,8 @@ export function obstaclesOf(plan: Plan, place: Place): Obstacle[] {
     ['pod', plan.dns],
     ['pod', plan.service],
     ['pod', plan.service.state === 'known' ? plan.service.value.endpoints : plan.service],
+    // what is expected to be denied cannot be judged without the policies
+    ...(plan.expectDenied.length > 0 ? [['pod', plan.policies] as const] : []),
     ...Object.values(plan.destinations).map((fact) => ['pod', fact] as const),
     ...Object.values(plan.external).map((fact) => ['pod', fact] as const),
   ]

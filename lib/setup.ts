@@ -10,6 +10,7 @@ import type { TestProject } from 'vitest/node'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
 import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
+import { ofNameservers, policyNotes } from './policy.ts'
 import { gateOf } from './report/gate.ts'
 import { planLines } from './report/plan.ts'
 import { parseResolvConf } from './resolv.ts'
@@ -71,6 +72,8 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     readSource(settings, facts, lookup, podNamed),
     withNamespaces(facts, lookup),
   ])
+  const resolv = source.state === 'known' ? source.value.resolv : source
+  const policies = ofNameservers(facts.policies, resolv.state === 'known' ? resolv.value.nameservers : [])
   return {
     ...about(settings),
     peerNode: facts.peerNode,
@@ -89,9 +92,10 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     service: facts.service,
     ownService: facts.ownService,
     dns: facts.dns,
+    policies,
     external: externalFacts(settings),
     externalName: externalName(settings),
-    notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(facts), ...hints.map(({ text }) => text)],
+    notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(policies), ...hints.map(({ text }) => text)],
     obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
   }
 }
@@ -219,6 +223,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     service: why,
     ownService: why,
     dns: why,
+    policies: why,
     external: { ipv4: why, ipv6: why },
     externalName: why,
     notes: [],
@@ -230,9 +235,10 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
 
 function about(
   settings: Settings,
-): Pick<Plan, 'runId' | 'probes' | 'strict' | 'trace' | 'expectedMtu' | 'settings' | 'unusable'> {
-  const { probes, strict, trace, expectedMtu } = settings
-  return { runId: randomUUID(), probes, strict, trace, expectedMtu, settings: publicSettings(settings), unusable: null }
+): Pick<Plan, 'runId' | 'probes' | 'strict' | 'trace' | 'expectedMtu' | 'expectDenied' | 'settings' | 'unusable'> {
+  const { probes, strict, trace, expectedMtu, expectDenied } = settings
+  const run = { runId: randomUUID(), probes, strict, trace, expectedMtu, expectDenied }
+  return { ...run, settings: publicSettings(settings), unusable: null }
 }
 
 function lacks(capability: string, what: string): Obstacle {
@@ -245,13 +251,6 @@ function sourceNotes(source: Fact<Source>): string[] {
   const { namespace, name, foundBy, hostNetwork } = source.value
   const asked = `source pod ${namespace}/${name}: namespace found by ${foundBy}`
   return hostNetwork ? [asked, 'the source pod uses the host network: its checks run from the node'] : [asked]
-}
-
-/** A policy on the source may mean some failures to happen. */
-function policyNotes({ sourcePolicies }: ClusterFacts): string[] {
-  const names = sourcePolicies.state === 'known' ? sourcePolicies.value.egress : []
-  const said = `NetworkPolicies limit what the source pod may send: ${names.join(', ')}; a check that fails may be meant to`
-  return names.length > 0 ? [said] : []
 }
 
 function localAddresses(): string[] {

@@ -80,6 +80,8 @@ export interface Answer {
   readonly ms: number | null
   /** It answered, but only to a repeat: the first packet, or its answer, was lost. */
   readonly resent?: boolean
+  /** It was not reached, and need not be (a policy means that): neither an answer nor a fault. */
+  readonly excused?: boolean
 }
 
 /**
@@ -134,6 +136,10 @@ export interface Plan {
   /** A service that has the source pod among its ready endpoints: the destination service if it has. */
   readonly ownService: Fact<ServiceFacts>
   readonly dns: Fact<ClusterDns>
+  /** What NetworkPolicies say about the ways that the pod checks try. */
+  readonly policies: Fact<PolicyFacts>
+  /** What the user expects to be denied (EXPECT_DENIED). */
+  readonly expectDenied: readonly ExpectedDenial[]
   /** The external address of each family. */
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
   /** A name outside of the cluster. */
@@ -324,6 +330,59 @@ export interface ClusterDns {
   readonly service: string
   readonly replicas: readonly Endpoint[]
   readonly internalTrafficLocal?: boolean
+}
+
+/** What NetworkPolicies (networking.k8s.io/v1) say, evaluated once in the set-up. */
+export interface PolicyFacts {
+  /** Names of those that select the source pod. */
+  readonly egress: readonly string[]
+  readonly ingress: readonly string[]
+  /** Ways that they do not plainly allow. A way that is not here is allowed, or was not looked at. */
+  readonly limits: readonly PolicyLimit[]
+  /** Destination pods that may not send to the source pod, by row, with the reason. */
+  readonly wayBack: Readonly<Partial<Record<DestinationRow, string>>>
+  /** Kinds of policies that exist in the cluster and are not evaluated: CiliumNetworkPolicy and the like. */
+  readonly others: readonly string[]
+  /** Kinds of policies of which it could not be seen whether there are any. */
+  readonly unseen: readonly string[]
+}
+
+/** A way from the source pod that is denied, or of which the API alone cannot say. */
+export interface PolicyLimit {
+  /** partly: of a virtual address, some of its backends are denied. unsure: it depends on the CNI, or on what could not be read. */
+  readonly verdict: 'denied' | 'partly' | 'unsure'
+  readonly addresses: readonly string[]
+  readonly protocol: Protocol
+  /** null: ICMP. */
+  readonly port: number | null
+  /** A sentence with the names of the policies. */
+  readonly why: string
+  /** CNIs differ in whether they let it pass all the same: ping, and the pod's own node. */
+  readonly varies: boolean
+  readonly missing: readonly MissingRule[]
+}
+
+/** The rule that would allow it. */
+export interface MissingRule {
+  readonly direction: 'ingress' | 'egress'
+  readonly namespace: string
+  /** The policy to add it to. */
+  readonly policy: string
+  /** That policy has rules for the direction already. */
+  readonly hasRules: boolean
+  /** A NetworkPolicyPeer. */
+  readonly peer: Readonly<Record<string, unknown>>
+  /** None: every port, and ICMP. */
+  readonly ports: readonly { readonly protocol: string; readonly port: number }[]
+}
+
+/** One entry of EXPECT_DENIED. */
+export interface ExpectedDenial {
+  /** role: pod, service, dns, api or external; name: of a pod or Service, with or without namespace/. */
+  readonly kind: 'role' | 'address' | 'name'
+  readonly value: string
+  /** null: every port, and ping. */
+  readonly port: number | null
 }
 
 /** What the diagnosis says about one or more failing checks: one cause, how it is known, what to do. */

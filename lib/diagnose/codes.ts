@@ -5,6 +5,7 @@
 import type { Code } from '../types.ts'
 import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
 import { PATH_CAUSES } from './codes/path.ts'
+import { POLICY } from './codes/policy.ts'
 import { SERVICE_CODES } from './codes/services.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
 
@@ -33,6 +34,7 @@ const FAILURES = {
     'The kernel or a router said at once that there is no way to the address.',
     'Run `ip route get <address>` in that namespace and on the node. If the node has no route to the other pod network, look at the CNI agent: `kubectl -n kube-system get pods -o wide`.',
   ),
+  ...POLICY,
   PATH_MTU_BLACK_HOLE: fail(
     'Small packets arrive, large ones vanish without an ICMP error: connections open and then hang (TLS, large answers).',
     "Set the pod network's MTU in the CNI configuration to the largest size that passed, and restart the pods; or let ICMP type 3 code 4 (IPv4) and ICMPv6 type 2 through every firewall between the nodes.",

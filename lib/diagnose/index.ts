@@ -129,7 +129,7 @@ function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[]
 const isPod = ({ name }: Target): boolean => name.includes('/')
 
 function goodTargets({ verdict, answers, targets }: Result): readonly Target[] {
-  if (answers) return answers.filter(({ code }) => code === null).map(({ target }) => target)
+  if (answers) return answers.filter(({ code, excused }) => code === null && !excused).map(({ target }) => target)
   return verdict === 'pass' || verdict === 'warn' ? targets : []
 }
 

@@ -3,19 +3,21 @@
  * Runs in the main process, in the node's namespace: credentials never leave it.
  */
 import type { Settings } from '../settings.ts'
-import type { ApiFacts, Fact, PeerNode, PodTarget } from '../types.ts'
+import type { ApiFacts, Fact, PeerNode, PodTarget, PolicyFacts } from '../types.ts'
 import { connectKube, type Kube, locateServer } from './client.ts'
 import { type DnsService, readApi, readDns, readNode, readPeerNode, type ThisNode } from './cluster.ts'
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
 import type { NodeObject, PodObject } from './objects.ts'
+import { readPolicyFacts } from './policy-facts.ts'
+import { readOtherPolicies } from './policy-others.ts'
+import { policyReader } from './policy-reader.ts'
 import { type Here, listWide, resolveSourcePod, sourceScope } from './source.ts'
 import { readTargets, type Targets } from './targets.ts'
 
 export { connectKube, type Kube } from './client.ts'
 export type { DnsService } from './cluster.ts'
 export type { NodeObject, PodObject } from './objects.ts'
-export type { SourcePolicies } from './targets.ts'
 
 /** What this machine knows about itself. */
 export interface Local {
@@ -25,13 +27,15 @@ export interface Local {
 }
 
 /** Everything that the API says about this run's node, source and targets. */
-export interface ClusterFacts extends Targets {
+export interface ClusterFacts extends Omit<Targets, 'pods'> {
   readonly api: ApiFacts
   readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
   readonly peerNode: Fact<PeerNode>
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
   readonly dns: Fact<DnsService>
+  /** Absent: SRC_POD is not set. */
+  readonly policies: Fact<PolicyFacts>
 }
 
 /** Reads everything, as much as possible at once. Never throws for anything that a cluster or a user can do. */
@@ -53,17 +57,27 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
   const source = finding.then((node) => findSource(kube, settings, node))
+  const reader = policyReader(kube)
+  const others = settings.sourcePod === null ? null : readOtherPolicies(kube)
   const [api, node, peerNode, chosen, names, targets] = await Promise.all([
     readApi(kube),
     finding,
     readPeerNode(kube, finding),
     source,
     dns,
-    readTargets(kube, settings, source, dns),
+    readTargets(kube, reader, settings, source, dns),
   ])
+  const { pods, ...asked } = targets
+  const external = Object.values(settings.external).filter((address) => address !== null)
+  const reached = { ...asked, api, dns: names, external, peerNode, node: node.object }
+  const policies =
+    chosen.state === 'known' && others
+      ? await readPolicyFacts(kube, reader, chosen.value.pod, reached, pods, others)
+      : (chosen as Fact<never>)
   const notes = chosen.state === 'known' ? chosen.value.notes : []
   return {
-    ...targets,
+    ...asked,
+    policies,
     api,
     node,
     peerNode,
@@ -111,7 +125,7 @@ function withoutCluster(
     destinations: { named, 'other-node': picked, 'same-node': picked },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : why,
     ownService: why,
-    sourcePolicies: why,
+    policies: sourcePod === null ? absent('SRC_POD', 'not set') : why,
     notes: [],
   }
 }

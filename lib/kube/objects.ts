@@ -49,6 +49,14 @@ export interface PodObject {
   readonly owners: readonly Workload[]
   /** Declared TCP container ports. */
   readonly tcpPorts: readonly number[]
+  /** Container ports that have a name: NetworkPolicies may mean them by it. */
+  readonly namedPorts: readonly NamedPort[]
+}
+
+export interface NamedPort {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly port: number
 }
 
 export function podObject(pod: V1Pod): PodObject {
@@ -84,6 +92,9 @@ export function podObject(pod: V1Pod): PodObject {
     tcpPorts: [
       ...new Set(ports.filter(({ protocol = 'TCP' }) => protocol === 'TCP').map((port) => port.containerPort)),
     ],
+    namedPorts: ports.flatMap(({ name, protocol, containerPort }) =>
+      name ? [{ name, protocol: protocolOf(protocol), port: containerPort }] : [],
+    ),
   }
 }
 

@@ -1,19 +1,23 @@
 /** Which pods NetworkPolicies select. Pure. Only networking.k8s.io/v1: a CNI's own policies are not read. */
-import type { V1LabelSelector, V1NetworkPolicy } from '@kubernetes/client-node'
+import type { V1LabelSelector, V1NetworkPolicy, V1NetworkPolicySpec } from '@kubernetes/client-node'
 import type { PodObject } from './objects.ts'
 
-type Direction = 'Ingress' | 'Egress'
+export type Direction = 'Ingress' | 'Egress'
+
+/** policyTypes unset: Ingress always, Egress when the policy has egress rules (networking/v1 types). */
+export function directionsOf(spec: V1NetworkPolicySpec | undefined): readonly string[] {
+  return spec?.policyTypes ?? (spec?.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'])
+}
 
 /** Names of the policies that limit what may reach (Ingress) or leave (Egress) the pod. */
 export function policiesOn(pod: PodObject, policies: readonly V1NetworkPolicy[], direction: Direction): string[] {
   return policies
-    .filter(({ metadata, spec }) => {
-      // policyTypes unset: Ingress always, Egress when the policy has egress rules (networking/v1 types).
-      const types = spec?.policyTypes ?? (spec?.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'])
-      return (
-        metadata?.namespace === pod.namespace && types.includes(direction) && selects(spec?.podSelector, pod.labels)
-      )
-    })
+    .filter(
+      ({ metadata, spec }) =>
+        metadata?.namespace === pod.namespace &&
+        directionsOf(spec).includes(direction) &&
+        selects(spec?.podSelector, pod.labels),
+    )
     .map(({ metadata }) => metadata?.name ?? '')
     .sort()
 }

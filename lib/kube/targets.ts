@@ -10,6 +10,7 @@ import { namedPod, namedService, namedTarget, serviceFacts } from './named.ts'
 import { endpointsOf, type PodObject, podId, RESOURCES, serviceBasics, serviceOf } from './objects.ts'
 import { type Asker, type Neighbourhood, type PickedRow, pickPod, pickService } from './pick.ts'
 import { policiesOn } from './policies.ts'
+import type { PolicyReader } from './policy-reader.ts'
 import { listPods, sourceScope } from './source.ts'
 
 /** What is known about the targets of the pod checks. */
@@ -18,24 +19,23 @@ export interface Targets {
   readonly service: Fact<ServiceFacts>
   /** A service that the source pod stands behind. */
   readonly ownService: Fact<ServiceFacts>
-  /** NetworkPolicies that select the source pod, by direction. */
-  readonly sourcePolicies: Fact<SourcePolicies>
+  /** Pods that were read on the way. */
+  readonly pods: readonly PodObject[]
   readonly notes: readonly string[]
 }
 
-export interface SourcePolicies {
-  readonly ingress: readonly string[]
-  readonly egress: readonly string[]
-}
-
 /** Reads a namespace, or with null the first objects of all of them. */
-export async function readNeighbourhood(kube: Kube, namespace: string | null): Promise<Fact<Neighbourhood>> {
+export async function readNeighbourhood(
+  kube: Kube,
+  reader: PolicyReader,
+  namespace: string | null,
+): Promise<Fact<Neighbourhood>> {
   const options = { namespace, pages: namespace === null ? 1 : 4 }
   const [pods, slices, services, policies] = await Promise.all([
     listPods(kube, options),
     kube.list<V1EndpointSlice>(RESOURCES.endpointSlices, options),
     kube.list<V1Service>(RESOURCES.services, options),
-    kube.list<V1NetworkPolicy>(RESOURCES.networkPolicies, { ...options, pages: 4 }),
+    namespace === null ? reader.all() : reader.of(namespace),
   ])
   for (const each of [pods, slices, services, policies]) if (each.state !== 'known') return each
   if (pods.state !== 'known' || slices.state !== 'known' || services.state !== 'known' || policies.state !== 'known') {
@@ -57,23 +57,24 @@ function readCompletely(lists: readonly Listed<V1EndpointSlice | V1NetworkPolicy
 }
 
 /**
- * Destination pods, service, and the policies on the source. Picks only when the setting is not set. While the source is
+ * Destination pods and service. Picks only when the setting is not set. While the source is
  * being found its likely namespace is read already.
  */
 export async function readTargets(
   kube: Kube,
+  reader: PolicyReader,
   settings: Settings,
   finding: Promise<Fact<Chosen>>,
   dns: Promise<Fact<DnsService>>,
 ): Promise<Targets> {
   const { first } = sourceScope(settings, kube)
-  const early = settings.sourcePod === null ? null : readNeighbourhood(kube, first)
+  const early = settings.sourcePod === null ? null : readNeighbourhood(kube, reader, first)
   const found = await finding
   const source = found.state === 'known' ? found.value.pod : null
   // Without the pod's object (the account may not read pods, say) named targets can still be read.
   if (!source && !(found.state === 'unknown' && found.code.startsWith('API_')))
     return nothing(settings, found as Fact<never>)
-  const hood = source && source.namespace !== first ? readNeighbourhood(kube, source.namespace) : early
+  const hood = source && source.namespace !== first ? readNeighbourhood(kube, reader, source.namespace) : early
   const [near, pod, service, dnsService] = await Promise.all([
     hood as Promise<Fact<Neighbourhood>>,
     namedPod(kube, settings, source, first),
@@ -81,20 +82,15 @@ export async function readTargets(
     dns,
   ])
   const asker = source && { source, dnsService: dnsService.state === 'known' ? dnsService.value.service : null }
-  const picks = asker ? await pick(kube, settings, asker, near) : everyPick(found as Unknown)
+  const picks = asker ? await pick(kube, reader, settings, asker, near) : everyPick(found as Unknown)
   const notes = [pod, service].flatMap((each) => (each.state === 'known' ? each.value.notes : []))
-  const sourcePolicies: Fact<SourcePolicies> = source
-    ? mapFact(near, ({ policies }) => ({
-        ingress: policiesOn(source, policies, 'Ingress'),
-        egress: policiesOn(source, policies, 'Egress'),
-      }))
-    : (found as Unknown)
+  const named = pod.state === 'known' && typeof pod.value.value !== 'string' ? [pod.value.value] : []
   const destination = settings.destinationService === null ? picks.service : mapFact(service, ({ value }) => value)
   return {
     destinations: { named: await withPorts(kube, pod, near), ...picks.rows },
     service: destination,
     ownService: source ? ownService(source, destination, near) : (found as Unknown),
-    sourcePolicies,
+    pods: [...(near.state === 'known' ? near.value.pods : []), ...picks.pods, ...named],
     notes: [...notes, ...picks.notes],
   }
 }
@@ -111,7 +107,7 @@ function nothing(settings: Settings, found: Fact<never>): Targets {
     },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : found,
     ownService: found,
-    sourcePolicies: found,
+    pods: [],
     notes: [],
   }
 }
@@ -159,12 +155,15 @@ async function withPorts(
 interface Picks {
   readonly rows: Readonly<Record<PickedRow, Fact<PodTarget>>>
   readonly service: Fact<ServiceFacts>
+  /** Pods that were read to choose among. */
+  readonly pods: readonly PodObject[]
   readonly notes: readonly string[]
 }
 
 const everyPick = (fact: Fact<never>): Picks => ({
   rows: { 'other-node': fact, 'same-node': fact },
   service: fact,
+  pods: [],
   notes: [],
 })
 
@@ -196,7 +195,13 @@ function suffices({ rows, service }: Choice, wantPods: boolean, wantService: boo
 }
 
 /** The source's namespace first; the first objects of all namespaces only when that does not suffice. */
-async function pick(kube: Kube, settings: Settings, asker: Asker, near: Fact<Neighbourhood>): Promise<Picks> {
+async function pick(
+  kube: Kube,
+  reader: PolicyReader,
+  settings: Settings,
+  asker: Asker,
+  near: Fact<Neighbourhood>,
+): Promise<Picks> {
   const wantPods = settings.destinationPod === null
   const wantService = settings.destinationService === null
   const off = everyPick(pickedOff(settings))
@@ -205,7 +210,7 @@ async function pick(kube: Kube, settings: Settings, asker: Asker, near: Fact<Nei
   if (limited.length > 0) return limitedEgress(asker.source, limited, wantPods, off)
   const first = near.state === 'known' ? choose(near.value, asker) : null
   const enough = first !== null && suffices(first, wantPods, wantService)
-  const wide = enough ? near : await readNeighbourhood(kube, null)
+  const wide = enough ? near : await readNeighbourhood(kube, reader, null)
   const second = enough || wide.state !== 'known' ? first : choose(wide.value, asker)
   const missing = (what: string): Fact<never> =>
     wide.state === 'known' ? nonePickable(what, wide.value) : (wide as Unknown)
@@ -227,7 +232,8 @@ async function pick(kube: Kube, settings: Settings, asker: Asker, near: Fact<Nei
         ? known(await serviceFacts(kube, service, WHY_SERVICE))
         : missing('a Service with a ClusterIP and ready TCP endpoints'),
   }
-  return { ...result, notes: pickNotes(result) }
+  const pods = wide.state === 'known' ? wide.value.pods : []
+  return { ...result, pods, notes: pickNotes(result) }
 }
 
 const WHY_SERVICE = 'picked: it has a ClusterIP and ready endpoints that no NetworkPolicy selects'
@@ -245,7 +251,7 @@ function nonePickable(what: string, { pods }: Neighbourhood): Fact<never> {
   )
 }
 
-function pickNotes({ rows, service }: Omit<Picks, 'notes'>): string[] {
+function pickNotes({ rows, service }: Pick<Picks, 'rows' | 'service'>): string[] {
   const pods = Object.values(rows).flatMap((row) =>
     row.state === 'known' ? [`destination pod ${podId(row.value)} on ${row.value.node} ${row.value.why}`] : [],
   )

@@ -20,7 +20,7 @@ export function judgeEach(noun: string, answers: readonly Answer[]): Outcome<voi
   const bad = answers.filter((answer) => answer.code !== null)
   const counts = `${answers.length - bad.length} of ${answers.length} ${noun} answered`
   const code = commonest(bad.map((answer) => answer.code as Code))
-  const kept = failedFirst(answers).slice(0, MOST_ROWS)
+  const kept = failedFirst(answers)
   if (code === undefined)
     return { ok: true, value: undefined, detail: `${counts}, ${quickest(answers)}`, evidence, answers: kept }
   const [first] = bad

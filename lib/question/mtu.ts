@@ -110,6 +110,8 @@ export const mtuFromDestination = question('never ahead', destinationsHere, asyn
   const address = needed(addressOf(own, row.family), `an ${familyName(row.family)} address of the source pod`, has)
   const target: Target = { role: 'the source pod', name, address, family: row.family, protocol: 'icmp' }
   const ping = await destinationPing(plan, 'pod', row)
+  const limited = plan.policies.state === 'known' ? plan.policies.value.wayBack[row.destination ?? 'named'] : undefined
+  if (limited) throw new NotApplicable(`needs a way back that policies allow to be measured, ${limited}`)
   return unlessDead(target, ping, () => measureFrom(netnsPath, plan, target))
 })
 

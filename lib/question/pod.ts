@@ -78,10 +78,13 @@ export function judgePing(
   const filtered = ({ code, target }: Answer) => code !== null && PROOF[code]?.includes(sign(target)) === true
   const reached = answers.map((answer) => (filtered(answer) ? { ...answer, code: null } : answer))
   const losses = results.map(lossAnswer)
+  const unheard = answers.filter(filtered).map((answer) => ({ ...answer, code: 'ICMP_FILTERED' }))
+  const icmp = onlyCode('ICMP_FILTERED', unheard, 'TCP or UDP is answered, ping is not')
   return {
     targets: results.map(({ target }) => target),
-    reached: withEvidence(judgeEach(noun, reached), echoTable(results)),
-    icmp: onlyCode('ICMP_FILTERED', answers.filter(filtered), 'TCP or UDP is answered, ping is not'),
+    reached: withEvidence(without(judgeEach(noun, reached), unheard), echoTable(results)),
+    // of those the answer is here, so that each target has one
+    icmp: { ...icmp, answers: unheard },
     heavyLoss: onlyCode(
       'PACKET_LOSS',
       losses.filter(({ code, heavy }) => code && heavy),
@@ -91,6 +94,11 @@ export function judgePing(
       losses.filter(({ code, heavy }) => code && !heavy),
     ),
   }
+}
+
+function without<T>(outcome: Outcome<T>, others: readonly Answer[]): Outcome<T> {
+  const told = new Set(others.map(({ target }) => target))
+  return { ...outcome, answers: (outcome.answers ?? []).filter(({ target }) => !told.has(target)) }
 }
 
 function withEvidence<T>(outcome: Outcome<T>, evidence: Evidence): Outcome<T> {

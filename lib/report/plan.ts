@@ -1,5 +1,5 @@
 /** The plan as text, for the dry run (`vitest list`): what would be asked, what was picked, and what stands in the way. */
-import type { Code, DestinationRow, Fact, Plan, PodTarget, ServiceFacts, Source } from '../types.ts'
+import type { Code, DestinationRow, Fact, Plan, PodTarget, PolicyFacts, ServiceFacts, Source } from '../types.ts'
 import { oneLine, presentable } from './text.ts'
 
 const ROWS: Record<DestinationRow, string> = {
@@ -18,6 +18,7 @@ export function planLines(plan: Plan): string {
     destinations,
     service,
     dns,
+    policies,
     external,
     externalName,
     notes,
@@ -36,6 +37,7 @@ export function planLines(plan: Plan): string {
     ]),
     ['service', tell(service, tellService)],
     ['cluster DNS', tell(dns, (d) => `${d.service} at ${d.clusterIPs.join(', ')}`)],
+    ['policies', tell(policies, tellPolicies)],
     ['external, IPv4', tell(external.ipv4, String)],
     ['external, IPv6', tell(external.ipv6, String)],
     ['external name', tell(externalName, String)],
@@ -78,6 +80,14 @@ const tellSource = (pod: Source): string =>
 
 const tellPod = (pod: PodTarget): string =>
   `${pod.namespace}/${pod.name} at ${pod.addresses.join(', ') || 'no address'}${pod.node ? ` on ${pod.node}` : ''}, TCP ${pod.tcpPorts.join(', ') || 'no port known'} (${pod.why})`
+
+function tellPolicies({ egress, ingress, limits }: PolicyFacts): string {
+  const named = [...new Set([...egress, ...ingress])].sort()
+  const denied = limits.filter(({ verdict }) => verdict !== 'unsure').length
+  const told =
+    denied > 0 ? `deny ways that will be tried (${denied} of them are told apart)` : 'deny nothing that will be tried'
+  return `${named.length > 0 ? `${named.join(', ')} select the source pod` : 'none selects the source pod'}; NetworkPolicies ${told}`
+}
 
 function tellService(service: ServiceFacts): string {
   const where = service.externalName ?? (service.headless ? 'headless' : service.clusterIPs.join(', '))

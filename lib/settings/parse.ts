@@ -1,4 +1,5 @@
 /** The environment as settings: pure. Every problem of every variable is reported at once. */
+import type { ExpectedDenial } from '../types.ts'
 import { nearMiss } from './similar.ts'
 import { SETTINGS, type SettingName } from './table.ts'
 import {
@@ -6,6 +7,7 @@ import {
   boolean,
   domainName,
   type ExternalAddresses,
+  expectedDenials,
   externalAddresses,
   namespaceName,
   nodeName,
@@ -44,6 +46,7 @@ export interface Settings {
   readonly probes: number
   /** Bytes. */
   readonly expectedMtu: number | null
+  readonly expectDenied: readonly ExpectedDenial[]
   /** What Kubernetes and the system set, not the user: where the in-cluster API is, and the home directory. */
   readonly surroundings: {
     readonly home: string | null
@@ -109,6 +112,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     trace: read('TRACE', boolean, false),
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
+    expectDenied: read('EXPECT_DENIED', expectedDenials, []),
     surroundings: {
       home: raw('HOME'),
       inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },

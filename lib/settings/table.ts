@@ -118,6 +118,13 @@ export const SETTINGS = [
     example: '8951',
   },
   {
+    name: 'EXPECT_DENIED',
+    meaning:
+      'What a NetworkPolicy is meant to deny, separated by commas: pod (the destination pods), service (the destination service and its endpoints), dns, api, external, an IP address, or the name of a pod or Service (web, default/web); each may end in :port ([address]:port over IPv6). Then a denial passes, and being reached fails.',
+    default: 'none: what a policy denies fails',
+    example: 'external,dns,web:8080',
+  },
+  {
     name: 'STRICT',
     meaning: 'Whether a warning fails the run: 1 or 0.',
     default: '0',

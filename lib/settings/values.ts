@@ -1,5 +1,6 @@
 /** Parsers of single values: text in, value or problem out. Pure. */
 import ipaddr from 'ipaddr.js'
+import type { ExpectedDenial } from '../types.ts'
 
 /** Why a value cannot be used, and what to write instead: two sentences without the variable's name. */
 export interface BadValue {
@@ -173,6 +174,43 @@ function oneAddress(text: string): Parsed<{ family: 'ipv4' | 'ipv6'; address: st
   }
   return { value: { family: address.kind(), address: address.toString() } }
 }
+
+const DENIABLE = new Set(['pod', 'service', 'dns', 'api', 'external'])
+
+/** EXPECT_DENIED: roles, addresses and names, each with or without a port. */
+export function expectedDenials(text: string): Parsed<readonly ExpectedDenial[]> {
+  const found: ExpectedDenial[] = []
+  for (const part of text.split(',').map((each) => each.trim())) {
+    if (part === '') continue
+    const one = expectedDenial(part)
+    if (one === null) {
+      return {
+        problem: `"${part}" is neither pod, service, dns, api, external, an IP address nor the name of a pod or Service`,
+        next: 'Write for example external,web:8080,[2001:db8::1]:443.',
+      }
+    }
+    found.push(one)
+  }
+  return { value: found }
+}
+
+function expectedDenial(part: string): ExpectedDenial | null {
+  if (part.includes(':') && ipaddr.IPv6.isValid(part)) return addressDenial(part, null)
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(part) ?? []
+  const port = digits === undefined ? null : Number(digits)
+  const what = bracketed ?? plain
+  if (what === undefined || (port !== null && (port < 1 || port > 65_535))) return null
+  if (bracketed !== undefined || /^[\d.]+$/.test(what)) return ipaddr.isValid(what) ? addressDenial(what, port) : null
+  if (DENIABLE.has(what)) return { kind: 'role', value: what, port }
+  const names = what.split('/')
+  return names.length <= 2 && names.every((name) => NAME.test(name)) ? { kind: 'name', value: what, port } : null
+}
+
+const addressDenial = (text: string, port: number | null): ExpectedDenial => ({
+  kind: 'address',
+  value: ipaddr.parse(text).toString(),
+  port,
+})
 
 /** unix:///path, unix:/path or /path; gives unix:///path. */
 export function runtimeEndpoint(text: string): Parsed<string> {

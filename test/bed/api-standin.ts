@@ -142,8 +142,19 @@ function answer(state: State, options: StandinOptions, request: IncomingMessage,
   if (asked) return void sendObjects(state.objects, asked, url.searchParams, send, fail)
   if (url.pathname === '/version')
     return void send(200, JSON.stringify({ major: '1', minor: '35', gitVersion: 'v1.35.0' }))
+  if (url.pathname === '/apis')
+    return void send(200, JSON.stringify({ kind: 'APIGroupList', groups: groupsOf(state.objects) }))
   if (/^\/(livez|readyz)$/.test(url.pathname)) return void sendHealth(url.pathname.slice(1), behaviour, send)
   fail(404, 'the server could not find the requested resource')
+}
+
+/** The API groups of the objects, each in one version. */
+function groupsOf(objects: readonly KubeObject[]) {
+  const versions = new Set(objects.map(({ apiVersion }) => apiVersion).filter((one) => one.includes('/')))
+  return [...versions].map((groupVersion) => {
+    const [name, version] = groupVersion.split('/')
+    return { name, preferredVersion: { groupVersion, version } }
+  })
 }
 
 /** null: credentials that are not accepted; system:anonymous: none. */

@@ -29,13 +29,19 @@ export function drop(from: readonly string[], to: readonly string[]): string[] {
 }
 
 /** Rules in a table of their own; the hook says where on the path. */
-export function addRules(namespace: string, family: 'inet' | 'bridge', hook: string, rules: readonly string[]): void {
-  nft(namespace, `table ${family} fault {\nchain fault {\ntype filter hook ${hook}\n${rules.join('\n')}\n}\n}`)
+export function addRules(
+  namespace: string,
+  family: 'inet' | 'bridge',
+  hook: string,
+  rules: readonly string[],
+  table = 'fault',
+): void {
+  nft(namespace, `table ${family} ${table} {\nchain fault {\ntype filter hook ${hook}\n${rules.join('\n')}\n}\n}`)
 }
 
 /** Also when there are none. */
-export const deleteRules = (namespace: string, family: 'inet' | 'bridge') =>
-  nft(namespace, `table ${family} fault {}\ndelete table ${family} fault`)
+export const deleteRules = (namespace: string, family: 'inet' | 'bridge', table = 'fault') =>
+  nft(namespace, `table ${family} ${table} {}\ndelete table ${family} ${table}`)
 
 export const nodes = (cluster: Cluster) => {
   const [first, second] = cluster.nodes
@@ -83,10 +89,19 @@ export const setServicePort = (cluster: Cluster, port: number) =>
   cluster.api(WEB, { method: 'PATCH', body: { spec: { ports: [{ name: 'http', port, targetPort: 'http' }] } } })
 
 /** The last web pod on the second node: the first is the one that the suite picks as its destination pod. */
-export const lastRemoteWeb = async (cluster: Cluster) => {
+export const lastRemoteWeb = async (cluster: Cluster) => addressesOf([await lastRemoteWebPod(cluster)])
+
+export const lastRemoteWebPod = async (cluster: Cluster): Promise<Pod> => {
   const pods = await podsOf(cluster, 'web', nodes(cluster).second.name)
-  return addressesOf(pods.slice(-1))
+  return pods.at(-1) as Pod
 }
+
+/** null takes the label away. */
+export const setPodLabel = (cluster: Cluster, { namespace, name }: Pod, label: string, value: string | null) =>
+  cluster.api(`/api/v1/namespaces/${namespace}/pods/${name}`, {
+    method: 'PATCH',
+    body: { metadata: { labels: { [label]: value } } },
+  })
 
 /** An endpoint of the API server that refuses: the second node listens on no such port. */
 export const strangeSlice = (cluster: Cluster) => ({

@@ -219,7 +219,73 @@ describe('policies', () => {
     withObjects(networkPolicy('deny', 'default', { podSelector: {}, policyTypes: ['Ingress'] }))
     const all = await facts({ SRC_POD: 'bbox' })
     expect(all.destinations['other-node']).toMatchObject({ state: 'absent' })
-    expect(all.sourcePolicies).toMatchObject({ value: { ingress: ['deny'], egress: [] } })
+    expect(all.policies).toMatchObject({ value: { ingress: ['deny'], egress: [] } })
+  })
+  const JAIL = networkPolicy('jail', 'default', {
+    podSelector: { matchLabels: { app: 'bbox' } },
+    policyTypes: ['Egress'],
+    egress: [
+      {
+        to: [
+          {
+            namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+            podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+          },
+        ],
+        ports: [{ protocol: 'UDP', port: 53 }],
+      },
+    ],
+  })
+  const requestsOf = async (env: Record<string, string>) => {
+    const before = bed.api.requests.length
+    const { policies } = await facts({ SRC_POD: 'bbox', ...env })
+    return { policies, requests: bed.api.requests.slice(before) }
+  }
+  test('without policies one list is all that is asked for, beside the groups of the API', async () => {
+    const { policies, requests } = await requestsOf({})
+    expect(policies).toMatchObject({ value: { egress: [], ingress: [], limits: [], others: [], unseen: [] } })
+    expect(requests.filter((each) => /policies/.test(each))).toEqual([
+      expect.stringMatching(/^list networkpolicies \/apis\/networking.k8s.io\/v1\/networkpolicies\?/),
+    ])
+    expect(requests.filter((each) => /get namespaces/.test(each) && !each.includes('kube-system'))).toEqual([])
+  })
+  test('what a policy denies is told for each way; labels of other namespaces are read where a selector asks', async () => {
+    withObjects(
+      JAIL,
+      pod({ name: 'coredns-a', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, ips: ['198.18.2.53'] }),
+      ...['kube-system', 'default'].map((name): KubeObject => {
+        const labels = { 'kubernetes.io/metadata.name': name }
+        return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+      }),
+    )
+    const { policies, requests } = await requestsOf({ DST_SVC: 'web', EXTERNAL_IP: '203.0.113.9' })
+    expect(policies).toMatchObject({ state: 'known', value: { egress: ['jail'] } })
+    const limits = policies.state === 'known' ? policies.value.limits : []
+    const of = (address: string) =>
+      limits
+        .filter(({ addresses }) => addresses.includes(address))
+        .map(({ verdict, protocol, port }) => `${verdict} ${protocol} ${port}`)
+    expect(of('203.0.113.9')).toEqual(['denied icmp null'])
+    expect(of('198.19.0.1')).toEqual(['denied tcp 443'])
+    expect(of('198.51.100.1')).toEqual(['denied tcp 6443', 'denied icmp null'])
+    expect(requests.filter((each) => /namespaces\/default$/.test(each))).toHaveLength(1)
+  })
+  test('policies of the CNI’s own kinds are named; those that may not be read, too', async () => {
+    withObjects({
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name: 'l7', namespace: 'default' },
+    })
+    bed.api.behave({ status: { 'list ciliumclusterwidenetworkpolicies': 403 } })
+    expect((await requestsOf({})).policies).toMatchObject({
+      value: { others: ['CiliumNetworkPolicy'], unseen: ['CiliumClusterwideNetworkPolicy'] },
+    })
+  })
+  test('an account of one namespace: its policies are read, those of others are in doubt', async () => {
+    bed.api.behave({ forbidWide: true })
+    withObjects(JAIL)
+    const { policies } = await requestsOf({ DST_SVC: 'web', DST_POD: 'none', EXTERNAL_IP: '203.0.113.9' })
+    expect(policies).toMatchObject({ state: 'known', value: { egress: ['jail'] } })
   })
   test('a policy on what leaves the source: nothing is picked, what is named stays', async () => {
     withObjects(

@@ -320,8 +320,8 @@ test('403 on one kind hurts only what needs that kind', async () => {
   expect(facts.source.state).toBe('known')
   expect(facts.dns.state).toBe('known')
   expect(facts.api.endpoints.state).toBe('known')
-  const { service, destinations, sourcePolicies } = facts
-  for (const fact of [service, destinations['other-node'], destinations['same-node'], sourcePolicies]) {
+  const { service, destinations, policies } = facts
+  for (const fact of [service, destinations['other-node'], destinations['same-node'], policies]) {
     expect(fact).toMatchObject({
       state: 'unknown',
       code: 'API_FORBIDDEN',

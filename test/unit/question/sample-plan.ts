@@ -120,6 +120,8 @@ export function plan(changes: Partial<Plan> = {}): Plan {
       service: 'kube-system/kube-dns',
       replicas: [endpoint('198.18.2.53', { port: 53, protocol: 'udp' })],
     }),
+    policies: known({ egress: [], ingress: [], limits: [], wayBack: {}, others: [], unseen: [] }),
+    expectDenied: [],
     external: { ipv4: known('203.0.113.9'), ipv6: absent('EXTERNAL_IP') },
     externalName: known('www.example.org'),
     notes: [],
