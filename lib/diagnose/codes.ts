@@ -3,6 +3,7 @@
  * The order is the order of reading: what stands nearer to the root of a trouble comes first, in every report.
  */
 import type { Code } from '../types.ts'
+import { NODE_STATE, NODE_STATE_WARNINGS } from './codes/node-state.ts'
 import { PATH_CAUSES } from './codes/path.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
 
@@ -19,6 +20,7 @@ const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means
 const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
 
 const FAILURES = {
+  ...NODE_STATE,
   NO_DEFAULT_ROUTE: fail(
     'The network namespace has no default route, so nothing beyond its own links can be reached.',
     'Look at `ip route; ip -6 route` there. In a pod: delete the pod so that the CNI plug-in sets it up again, and read the CNI log. On a node: repair its network configuration.',
@@ -134,6 +136,7 @@ const FAILURES = {
 } as const satisfies Record<string, CodeText>
 
 const WARNINGS = {
+  ...NODE_STATE_WARNINGS,
   PATH_MTU_LOWER: warn(
     'The path carries less than was promised, and says so by ICMP: connections adapt, with a delay at the start.',
     "Nothing is broken. Inside the cluster, set the pod network's MTU to the size measured to save the detour.",

@@ -3,9 +3,9 @@
  * Runs in the main process, in the node's namespace: credentials never leave it.
  */
 import type { Settings } from '../settings.ts'
-import type { ApiFacts, Fact, PeerNode, PodTarget } from '../types.ts'
+import type { ApiFacts, Fact, PodTarget } from '../types.ts'
 import { connectKube, type Kube, locateServer } from './client.ts'
-import { type DnsService, readApi, readDns, readNode, readPeerNode, type ThisNode } from './cluster.ts'
+import { type DnsService, type Nodes, readApi, readDns, readNode, readNodes, type ThisNode } from './cluster.ts'
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
 import type { NodeObject, PodObject } from './objects.ts'
@@ -25,10 +25,9 @@ export interface Local {
 }
 
 /** Everything that the API says about this run's node, source and targets. */
-export interface ClusterFacts extends Targets {
+export interface ClusterFacts extends Targets, Nodes {
   readonly api: ApiFacts
   readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
-  readonly peerNode: Fact<PeerNode>
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
   readonly dns: Fact<DnsService>
@@ -53,10 +52,10 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
   const source = finding.then((node) => findSource(kube, settings, node))
-  const [api, node, peerNode, chosen, names, targets] = await Promise.all([
+  const [api, node, others, chosen, names, targets] = await Promise.all([
     readApi(kube),
     finding,
-    readPeerNode(kube, finding),
+    readNodes(kube, finding),
     source,
     dns,
     readTargets(kube, settings, source, dns),
@@ -64,9 +63,9 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   const notes = chosen.state === 'known' ? chosen.value.notes : []
   return {
     ...targets,
+    ...others,
     api,
     node,
-    peerNode,
     source: mapFact(chosen, ({ pod }) => pod),
     dns: names,
     notes: [...notes, ...targets.notes],
@@ -106,6 +105,7 @@ function withoutCluster(
     api: { server, livez: why, readyz: why, service: why, endpoints: why, ca: authority(server, why), cluster: why },
     node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
     peerNode: why,
+    clusterNodes: why,
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },

@@ -19,6 +19,7 @@ const plan: Plan = {
   trace: false,
   expectedMtu: null,
   peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: [] }),
+  clusterNodes: known({ nodes: [], complete: true }),
   node: {
     name: 'n1',
     nameFrom: 'setting',
@@ -26,6 +27,8 @@ const plan: Plan = {
     netns: '4026531840',
     internalIPs: [],
     addressMatches: null,
+    podCIDRs: [],
+    kubeletPort: null,
   },
   api: {
     server: unknown,
