@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
-import { type Expected, FAULTS } from './faults.ts'
+import { FAULTS, linesOf } from './faults.ts'
 import { expectHealthy } from './healthy.ts'
 import { countPackets } from './packets.ts'
-import { runSuite, trouble, troubles } from './suite.ts'
+import { runSuite, troubles } from './suite.ts'
 
 const { E2E_HEALTHY_RUNS = '20' } = process.env
 
@@ -52,7 +52,7 @@ describe('exactly the checks that a fault touches fail, with its code', () => {
       try {
         await fault.inject(cluster)
         const run = await runSuite(cluster, fault.env ? { env: fault.env } : {})
-        expect(troubles(run.report), run.output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
+        expect(troubles(run.report), run.output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
         expect(run.exitCode).toBe(fault.expect.exitCode)
         expect(run.report.exitCode).toBe(fault.expect.exitCode)
         expect((await cluster.pods()).filter((pod) => !pod.ready)).toEqual([])
@@ -66,6 +66,3 @@ describe('exactly the checks that a fault touches fail, with its code', () => {
 test(`no false alarm in ${E2E_HEALTHY_RUNS} runs in a row`, { timeout: 1_200_000 }, async () => {
   for (let i = 0; i < Number(E2E_HEALTHY_RUNS); i++) expectHealthy(await runSuite(cluster), 'dual')
 })
-
-const perFamily = ({ families = [4, 6], ...expected }: Expected) =>
-  families.map((family) => trouble({ ...expected, family }))
