@@ -31,7 +31,7 @@ export interface LinkState {
     readonly learning: boolean
   } | null
   /** Of a bridge: whether what it carries meets netfilter whatever the sysctls say. */
-  readonly bridge: { readonly callsIptables: boolean; readonly callsIp6tables: boolean } | null
+  readonly bridge?: { readonly callsIptables: boolean; readonly callsIp6tables: boolean } | null
   readonly vxlan: {
     readonly id: number | null
     readonly port: number

@@ -6,8 +6,9 @@
 import { check, perFamily } from '../../lib/check.ts'
 import { routesToOtherNodes } from '../../lib/question/node-routing.ts'
 
-check("every other node's pods have a route", perFamily, async ({ plan, place, row, must, warn }) => {
-  const { failed, warned, hint } = await routesToOtherNodes(plan, place, row)
+check("every other node's pods have a route", perFamily, async ({ plan, place, row, about, must, warn }) => {
+  const { failed, warned, hint, targets } = await routesToOtherNodes(plan, place, row)
+  about(targets)
   must(failed, hint)
   warn(warned, hint)
 })

@@ -6,8 +6,9 @@
 import { check, perFamily } from '../../lib/check.ts'
 import { tunnelsToOtherNodes } from '../../lib/question/node-routing.ts'
 
-check('the tunnel knows every other node', perFamily, async ({ plan, place, row, must, warn }) => {
-  const { failed, warned, hint } = await tunnelsToOtherNodes(plan, place, row)
+check('the tunnel knows every other node', perFamily, async ({ plan, place, row, about, must, warn }) => {
+  const { failed, warned, hint, targets } = await tunnelsToOtherNodes(plan, place, row)
+  about(targets)
   must(failed, hint)
   warn(warned, hint)
 })

@@ -19,11 +19,11 @@ import {
 } from '../probe/state/reverse-path.ts'
 import { judgeTunnelEntries } from '../probe/state/tunnel-entries.ts'
 import { fine, type StateVerdict } from '../probe/state/verdict.ts'
+import { sendingBesideOthers, watchingAlone } from '../quiet.ts'
 import type { NamespaceState } from '../state.ts'
 import type { Place, Plan, Target } from '../types.ts'
 import { clusterView, otherRangesOf, podsHere } from './node-pods.ts'
 import { type Asking, families, question } from './question.ts'
-import { sendingBesideOthers, watchingAlone } from './quiet.ts'
 import { answerOf, readNodeState, type StateAnswer } from './verdict.ts'
 
 export const forwardsForPods = question('node', families, async (plan, { family }: Asking, place) =>

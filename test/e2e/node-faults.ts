@@ -160,12 +160,26 @@ async function source(cluster: Cluster) {
 
 const STRICT = sysctls({ 'net.ipv4.conf.all.rp_filter': '1' })
 
-const broken = (name: string, injection: Injection, troubles: readonly Expected[]): Fault => ({
+export interface NodeFault extends Fault {
+  /** Codes that stand for another one in some runs. */
+  readonly alias?: Readonly<Record<string, string>>
+}
+
+/** Resolution of a neighbour gives up after 3 s, when a probe does too: whoever comes first says it. */
+const UNRESOLVED = { REJECTED: 'UNREACHABLE' }
+
+const broken = (
+  name: string,
+  injection: Injection,
+  troubles: readonly Expected[],
+  alias: NodeFault['alias'] = {},
+): NodeFault => ({
   name,
+  alias,
   ...injection,
   expect: { exitCode: 1, troubles },
 })
-const harmless = (name: string, injection: Injection, troubles: readonly Expected[] = []): Fault => ({
+const harmless = (name: string, injection: Injection, troubles: readonly Expected[] = []): NodeFault => ({
   name,
   ...injection,
   expect: { exitCode: 0, troubles },
@@ -181,7 +195,7 @@ const hairpinDead = (family: Family): Expected[] => [
   ]),
 ]
 
-export const NODE_FAULTS: readonly Fault[] = [
+export const NODE_FAULTS: readonly NodeFault[] = [
   broken('IPv6 forwarding off', sysctls({ 'net.ipv6.conf.all.forwarding': '0' }), over(6, FORWARDING_DEAD)),
   broken(
     'IPv4 forwarding off on the bridge alone',
@@ -258,6 +272,7 @@ export const NODE_FAULTS: readonly Fault[] = [
     'the routes to the other node’s pods lead to the bridge (IPv4) and the uplink (IPv6)',
     routes((range, family) => [`route add ${range} dev ${family === 0 ? 'cni0' : 'eth0'}`]),
     [fails('host/pod-routes', 'POD_ROUTE_WRONG'), ...BETWEEN_NODES_DEAD],
+    UNRESOLVED,
   ),
   broken('the tunnel’s forwarding entry deleted', forwardingEntry('del', MAC, 'dev', 'vx0'), [
     fails('host/tunnel-entries', 'TUNNEL_ENTRY_MISSING'),
@@ -272,6 +287,7 @@ export const NODE_FAULTS: readonly Fault[] = [
     'the tunnel’s neighbour entries deleted',
     neighbours((gateway) => `neigh del ${gateway} dev vx0`),
     [fails('host/tunnel-entries', 'TUNNEL_ENTRY_MISSING'), ...BETWEEN_NODES_DEAD],
+    UNRESOLVED,
   ),
   broken(
     'the tunnel’s neighbour entries hold a wrong hardware address',

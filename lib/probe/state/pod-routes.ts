@@ -54,6 +54,7 @@ function wrongRoute(
   return {
     is: 'broken',
     code: 'POD_ROUTE_WRONG',
+    nodes: wrong.map(({ node }) => node),
     detail: `the route to the pods of ${listed(wrong.map(({ node, range, why }) => `${node.name} (${range}) ${why}`))}`,
     hint: `Look at \`${ip} route show ${first?.range}\`, and take away what is not the CNI’s: \`${ip} route del ${first?.ways[0] ? tell(first.ways[0]) : first?.range}\`; ${ASK_THE_CNI}`,
     evidence,
@@ -65,6 +66,7 @@ function missingRoute(missing: readonly OtherRange[], family: Family, evidence: 
   return {
     is: 'broken',
     code: 'POD_ROUTE_MISSING',
+    nodes: missing.map(({ node }) => node),
     detail: `there is no route to the pods of ${listed(missing.map(({ node, range }) => `${node.name} (${range})`))}`,
     hint: `Compare \`${ip} route\` with that of another node; ${ASK_THE_CNI}`,
     evidence,

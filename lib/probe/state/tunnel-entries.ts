@@ -45,6 +45,7 @@ export function judgeTunnelEntries(state: NamespaceState, view: ClusterView, fam
   return {
     is: 'broken',
     code: first.trouble.code,
+    nodes: bad.map(({ node }) => node),
     detail: `packets to the pods of ${listed(bad.map(({ node, range, trouble }) => `${node.name} (${range}) are lost: ${trouble?.why}`))}`,
     hint: `Look at \`ip neigh show ${gateway} dev ${device}\` and \`bridge fdb show dev ${device}${mac ? ` | grep ${mac}` : ''}\`; the CNI’s agent on this node writes both: restart its pod and read its log (\`kubectl get pods -A -o wide --field-selector spec.nodeName=<node>\`).`,
     evidence,

@@ -1,5 +1,5 @@
 /** What a judgement of state says: plain data, turned into a check's verdict by lib/question. */
-import type { Code, Evidence } from '../../types.ts'
+import type { ClusterNode, Code, Evidence } from '../../types.ts'
 
 export type StateVerdict =
   | { readonly is: 'fine'; readonly detail: string; readonly evidence: readonly Evidence[] }
@@ -11,6 +11,8 @@ export type StateVerdict =
       /** What to do, with commands to copy in backticks. */
       readonly hint: string
       readonly evidence: readonly Evidence[]
+      /** Nodes that it is about, where it is not about this one. */
+      readonly nodes?: readonly ClusterNode[]
     }
   | { readonly is: 'not-applicable'; readonly need: string; readonly finding: string }
 
