@@ -10,7 +10,7 @@ export const NODE_STATE = {
     '`systemctl status kubelet; journalctl -u kubelet --since -15min`.',
   ),
   KUBE_PROXY_UNHEALTHY: fail(
-    'kube-proxy on this node hangs, is gone or says that it is not well: services change, and the rules of this node do not.',
+    'The kube-proxy of this node hangs, is gone or says that it is not well: services change, and the rules of this node do not.',
     '`kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide`, its log, and restart the one of this node.',
   ),
   FORWARDING_OFF: fail(
