@@ -9,6 +9,7 @@ export function obstaclesOf(plan: Plan, place: Place): Obstacle[] {
     ['node', plan.api.endpoints],
     ['node', plan.api.ca],
     ['node', plan.peerNode],
+    ['node', plan.clusterNodes],
     ['pod', plan.source],
     ['pod', plan.source.state === 'known' ? plan.source.value.resolv : plan.source],
     ['pod', plan.dns],

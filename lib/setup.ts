@@ -77,6 +77,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
   return {
     ...about(settings),
     peerNode: facts.peerNode,
+    clusterNodes: facts.clusterNodes,
     node: {
       name: facts.node.name,
       nameFrom: facts.node.nameFrom,
@@ -85,6 +86,8 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
       internalIPs: node?.internalIPs ?? [],
       addressMatches:
         node && node.internalIPs.length > 0 ? node.internalIPs.some((ip) => addresses.includes(ip)) : null,
+      podCIDRs: node?.podCIDRs ?? [],
+      kubeletPort: node?.kubeletPort ?? null,
     },
     api: facts.api,
     source,
@@ -215,8 +218,11 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
       netns: process.platform === 'linux' ? currentNamespace() : '',
       internalIPs: [],
       addressMatches: null,
+      podCIDRs: [],
+      kubeletPort: null,
     },
     peerNode: why,
+    clusterNodes: why,
     api: { server: why, livez: why, readyz: why, service: why, endpoints: why, ca: why, cluster: why },
     source: why,
     destinations: { named: why, 'other-node': why, 'same-node': why },

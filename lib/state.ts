@@ -30,6 +30,8 @@ export interface LinkState {
     readonly isolated: boolean
     readonly learning: boolean
   } | null
+  /** Of a bridge: whether what it carries meets netfilter whatever the sysctls say. */
+  readonly bridge?: { readonly callsIptables: boolean; readonly callsIp6tables: boolean } | null
   readonly vxlan: {
     readonly id: number | null
     readonly port: number

@@ -128,6 +128,7 @@ export interface Plan {
   readonly node: NodeFacts
   /** Another node, to ask from this one. */
   readonly peerNode: Fact<PeerNode>
+  readonly clusterNodes: Fact<ClusterNodes>
   readonly api: ApiFacts
   readonly source: Fact<Source>
   /** The destination pod, by fixed row. Each pod has at most one address a family. */
@@ -174,6 +175,10 @@ export interface NodeFacts {
   readonly internalIPs: readonly string[]
   /** Whether a local address is the Node object's InternalIP; null when the Node object is unknown. */
   readonly addressMatches: boolean | null
+  /** Ranges that the Node object reserves for its pods; not every CNI takes them from there. */
+  readonly podCIDRs: readonly string[]
+  /** Port of the kubelet's API; null: the Node object does not say. */
+  readonly kubeletPort: number | null
 }
 
 /** A node that is asked by its own addresses. */
@@ -183,6 +188,22 @@ export interface PeerNode {
   readonly addresses: readonly string[]
   /** InternalIPs of all nodes that were read: what is reached at one of them is inside the cluster. */
   readonly known: readonly string[]
+}
+
+/** The cluster's nodes; in a very large one only some of them were read. */
+export interface ClusterNodes {
+  readonly nodes: readonly ClusterNode[]
+  readonly complete: boolean
+}
+
+export interface ClusterNode {
+  readonly name: string
+  readonly ready: boolean
+  /** A kubelet with a container runtime stands behind it: not a virtual node. */
+  readonly runsPods: boolean
+  /** Addresses of the machine, and those that the CNI says it uses for its tunnels. */
+  readonly addresses: readonly string[]
+  readonly podCIDRs: readonly string[]
 }
 
 /** What the kubeconfig (or in-cluster account) says about the API server, without credentials. */

@@ -4,6 +4,7 @@
  */
 import type { Code } from '../types.ts'
 import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
+import { NODE_STATE, NODE_STATE_WARNINGS } from './codes/node-state.ts'
 import { PATH_CAUSES } from './codes/path.ts'
 import { POLICY } from './codes/policy.ts'
 import { SERVICE_CODES } from './codes/services.ts'
@@ -22,6 +23,7 @@ const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means
 const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
 
 const FAILURES = {
+  ...NODE_STATE,
   NO_DEFAULT_ROUTE: fail(
     'The network namespace has no default route, so nothing beyond its own links can be reached.',
     'Look at `ip route; ip -6 route` there. In a pod: delete the pod so that the CNI plug-in sets it up again, and read the CNI log. On a node: repair its network configuration.',
@@ -140,6 +142,7 @@ const FAILURES = {
 } as const satisfies Record<string, CodeText>
 
 const WARNINGS = {
+  ...NODE_STATE_WARNINGS,
   PATH_MTU_LOWER: warn(
     'The path carries less than was promised, and says so by ICMP: connections adapt, with a delay at the start.',
     "Nothing is broken. Inside the cluster, set the pod network's MTU to the size measured to save the detour.",

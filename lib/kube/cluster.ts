@@ -1,7 +1,17 @@
 /** What the API says about itself, about this node and about the cluster's DNS. */
 import type { V1ConfigMap, V1EndpointSlice, V1Namespace, V1Node, V1Service } from '@kubernetes/client-node'
 import { closest, type Settings } from '../settings.ts'
-import type { ApiFacts, Endpoint, Fact, HealthCheck, NodeFacts, Outcome, PeerNode } from '../types.ts'
+import type {
+  ApiFacts,
+  ClusterNode,
+  ClusterNodes,
+  Endpoint,
+  Fact,
+  HealthCheck,
+  NodeFacts,
+  Outcome,
+  PeerNode,
+} from '../types.ts'
 import type { Kube, Listed } from './client.ts'
 import { absent, known, mapFact, unknown } from './fact.ts'
 import { endpointsOf, type NodeObject, nodeObject, RESOURCES, serviceBasics } from './objects.ts'
@@ -162,22 +172,40 @@ function nobody(host: string, all: readonly NodeObject[]): Fact<never> {
   )
 }
 
-/** So many Nodes are looked at for a peer: an object holds its images' names and weighs kilobytes. */
-const MOST_PEERS = 50
+/** So many Nodes are looked at: an object holds its images' names and weighs kilobytes. */
+const NODES_A_PAGE = 250
+const NODE_PAGES = 2
+
+/** The other nodes: one of them to ask, and what is known of all. */
+export interface Nodes {
+  readonly peerNode: Fact<PeerNode>
+  readonly clusterNodes: Fact<ClusterNodes>
+}
+
+export async function readNodes(kube: Kube, finding: Promise<ThisNode>): Promise<Nodes> {
+  const [list, self] = await Promise.all([
+    kube.list<V1Node>(nodes, { namespace: null, pages: NODE_PAGES, pageSize: NODES_A_PAGE }),
+    finding,
+  ])
+  if (list.state !== 'known') return { peerNode: list, clusterNodes: list }
+  const all = list.value.items.map(nodeObject)
+  const { complete } = list.value
+  return { peerNode: choosePeer(all, self.name), clusterNodes: known({ nodes: all.map(clusterNode), complete }) }
+}
+
+const clusterNode = (node: NodeObject): ClusterNode => ({
+  name: node.name,
+  ready: node.ready,
+  runsPods: !node.virtual && Boolean(node.runtimeVersion),
+  addresses: [...node.internalIPs, ...node.otherIPs],
+  podCIDRs: node.podCIDRs,
+})
 
 /**
  * Another node: the Ready one that comes after this one by name (the first one after the last), so that each node of a small
  * cluster is asked by one other. Absent: there is none.
+ The choice is made among the Nodes that were read. Pure.
  */
-export async function readPeerNode(kube: Kube, finding: Promise<ThisNode>): Promise<Fact<PeerNode>> {
-  const [list, self] = await Promise.all([
-    kube.list<V1Node>(nodes, { namespace: null, pages: 1, pageSize: MOST_PEERS }),
-    finding,
-  ])
-  return list.state === 'known' ? choosePeer(list.value.items.map(nodeObject), self.name) : list
-}
-
-/** The choice among the Nodes that were read. Pure. */
 export function choosePeer(all: readonly NodeObject[], self: string): Fact<PeerNode> {
   const others = all
     .filter((node) => node.name !== self && node.ready && node.internalIPs.length > 0)

@@ -3,9 +3,9 @@
  * Runs in the main process, in the node's namespace: credentials never leave it.
  */
 import type { Settings } from '../settings.ts'
-import type { ApiFacts, Fact, PeerNode, PodTarget, PolicyFacts } from '../types.ts'
+import type { ApiFacts, Fact, PodTarget, PolicyFacts } from '../types.ts'
 import { connectKube, type Kube, locateServer } from './client.ts'
-import { type DnsService, readApi, readDns, readNode, readPeerNode, type ThisNode } from './cluster.ts'
+import { type DnsService, type Nodes, readApi, readDns, readNode, readNodes, type ThisNode } from './cluster.ts'
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
 import type { NodeObject, PodObject } from './objects.ts'
@@ -27,10 +27,9 @@ export interface Local {
 }
 
 /** Everything that the API says about this run's node, source and targets. */
-export interface ClusterFacts extends Omit<Targets, 'pods'> {
+export interface ClusterFacts extends Omit<Targets, 'pods'>, Nodes {
   readonly api: ApiFacts
   readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
-  readonly peerNode: Fact<PeerNode>
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
   readonly dns: Fact<DnsService>
@@ -58,29 +57,29 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   const dns = readDns(kube)
   const source = finding.then((node) => findSource(kube, settings, node))
   const reader = policyReader(kube)
-  const others = settings.sourcePod === null ? null : readOtherPolicies(kube)
-  const [api, node, peerNode, chosen, names, targets] = await Promise.all([
+  const otherPolicies = settings.sourcePod === null ? null : readOtherPolicies(kube)
+  const [api, node, others, chosen, names, targets] = await Promise.all([
     readApi(kube),
     finding,
-    readPeerNode(kube, finding),
+    readNodes(kube, finding),
     source,
     dns,
     readTargets(kube, reader, settings, source, dns),
   ])
   const { pods, ...asked } = targets
   const external = Object.values(settings.external).filter((address) => address !== null)
-  const reached = { ...asked, api, dns: names, external, peerNode, node: node.object }
+  const reached = { ...asked, api, dns: names, external, peerNode: others.peerNode, node: node.object }
   const policies =
-    chosen.state === 'known' && others
-      ? await readPolicyFacts(kube, reader, chosen.value.pod, reached, pods, others)
+    chosen.state === 'known' && otherPolicies
+      ? await readPolicyFacts(kube, reader, chosen.value.pod, reached, pods, otherPolicies)
       : (chosen as Fact<never>)
   const notes = chosen.state === 'known' ? chosen.value.notes : []
   return {
     ...asked,
+    ...others,
     policies,
     api,
     node,
-    peerNode,
     source: mapFact(chosen, ({ pod }) => pod),
     dns: names,
     notes: [...notes, ...targets.notes],
@@ -120,6 +119,7 @@ function withoutCluster(
     api: { server, livez: why, readyz: why, service: why, endpoints: why, ca: authority(server, why), cluster: why },
     node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
     peerNode: why,
+    clusterNodes: why,
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },

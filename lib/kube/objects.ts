@@ -139,9 +139,23 @@ export interface NodeObject {
   /** e.g. containerd://1.6.20 */
   readonly runtimeVersion: string | null
   readonly podCIDRs: readonly string[]
+  /** ExternalIPs, and the ends of its tunnels where flannel or Calico state them (annotations). */
+  readonly otherIPs: readonly string[]
+  /** A provider answers for it, there is no machine with pod interfaces (virtual kubelet). */
+  readonly virtual: boolean
+  /** Port of the kubelet's API. */
+  readonly kubeletPort: number | null
 }
 
+const TUNNEL_ENDS = [
+  ...['flannel.alpha.coreos.com/public-ip', 'flannel.alpha.coreos.com/public-ipv6'],
+  ...['projectcalico.org/IPv4Address', 'projectcalico.org/IPv6Address'],
+]
+
 export function nodeObject({ metadata, spec, status }: V1Node): NodeObject {
+  const { type: kind } = metadata?.labels ?? {}
+  const ends = TUNNEL_ENDS.map((name) => metadata?.annotations?.[name]?.split('/')[0])
+  const external = (status?.addresses ?? []).filter(({ type }) => type === 'ExternalIP').map(({ address }) => address)
   return {
     name: metadata?.name ?? '',
     internalIPs: (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
@@ -149,6 +163,9 @@ export function nodeObject({ metadata, spec, status }: V1Node): NodeObject {
     ready: status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
     runtimeVersion: status?.nodeInfo?.containerRuntimeVersion ?? null,
     podCIDRs: spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []),
+    otherIPs: [...external, ...ends.flatMap((address) => address || [])],
+    virtual: kind === 'virtual-kubelet',
+    kubeletPort: status?.daemonEndpoints?.kubeletEndpoint?.Port ?? null,
   }
 }
 

@@ -72,6 +72,16 @@ export async function routeTo(address: string): Promise<Outcome<PathChoice>> {
 }
 
 /**
+ * What the kernel does with a packet from `from` to `to` that comes in by `device`: it validates the source as for a real one
+ * (fib_validate_source; EXDEV, or EINVAL in newer kernels). null: it cannot be asked.
+ */
+export async function routeArriving(to: string, from: string, device: string): Promise<'accepted' | 'refused' | null> {
+  const read = await readIp(['route', 'get', to, 'from', from, 'iif', device])
+  if (read.ok) return 'accepted'
+  return /cross-device|invalid argument/i.test(read.detail) ? 'refused' : null
+}
+
+/**
  * What a sender here may count on to `address`: the smaller of the link's MTU and the route's. A path MTU learned from
  * an ICMP error is reported beside it and is not a promise: it is what a black hole test must not be fooled by.
  * Codes as routeTo.

@@ -27,7 +27,7 @@ const MARK = '--- next part ---'
 const SYSCTLS = [
   ...['ipv4/ip_forward', 'ipv4/ip_no_pmtu_disc', 'ipv4/tcp_mtu_probing', 'ipv4/ip_local_port_range'],
   ...['ipv4/conf/*/forwarding', 'ipv4/conf/*/rp_filter', 'ipv4/conf/*/arp_ignore', 'ipv4/conf/*/proxy_arp'],
-  ...['ipv6/conf/*/forwarding', 'ipv6/conf/*/disable_ipv6', 'ipv6/conf/all/proxy_ndp'],
+  ...['ipv6/conf/*/forwarding', 'ipv6/conf/*/force_forwarding', 'ipv6/conf/*/disable_ipv6', 'ipv6/conf/all/proxy_ndp'],
   ...['bridge/bridge-nf-call-iptables', 'bridge/bridge-nf-call-ip6tables'],
   ...['netfilter/nf_conntrack_count', 'netfilter/nf_conntrack_max'],
   ...['ipv4/neigh/default/gc_thresh3', 'ipv6/neigh/default/gc_thresh3'],
@@ -106,6 +106,7 @@ function parseLinkState(row: Json): readonly LinkState[] {
       flags: link.flags,
       mac: link.mac,
       port: text(info, 'info_slave_kind') === 'bridge' ? parsePort(object(info, 'info_slave_data')) : null,
+      bridge: link.kind === 'bridge' ? parseBridge(object(info, 'info_data')) : null,
       vxlan: link.kind === 'vxlan' ? parseVxlan(object(info, 'info_data')) : null,
       counters: parseCounters(object(row, 'stats64')),
     }
@@ -117,6 +118,11 @@ const parsePort = (data: Json): NonNullable<LinkState['port']> => ({
   hairpin: flag(data, 'hairpin'),
   isolated: flag(data, 'isolated'),
   learning: flag(data, 'learning'),
+})
+
+const parseBridge = (data: Json): NonNullable<LinkState['bridge']> => ({
+  callsIptables: number(data, 'nf_call_iptables') === 1,
+  callsIp6tables: number(data, 'nf_call_ip6tables') === 1,
 })
 
 /** 8472 is the kernel's default (drivers/net/vxlan), which iproute2 prints too. */

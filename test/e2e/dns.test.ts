@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 import { DNS_FAULTS } from './dns-faults.ts'
-import type { Expected } from './faults.ts'
+import { linesOf } from './faults.ts'
 import { expectHealthy } from './healthy.ts'
-import { runSuite, trouble, troubles } from './suite.ts'
+import { runSuite, troubles } from './suite.ts'
 
 let cluster: Cluster
 
@@ -17,7 +17,7 @@ test.each(DNS_FAULTS.map((fault) => [fault.name, fault] as const))('%s', async (
   try {
     await fault.inject(cluster)
     const suite = await runSuite(cluster, fault.env ? { env: fault.env } : {})
-    expect(troubles(suite.report), suite.output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
+    expect(troubles(suite.report), suite.output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
     expect(suite.exitCode).toBe(fault.expect.exitCode)
   } finally {
     await fault.undo(cluster)
@@ -27,6 +27,3 @@ test.each(DNS_FAULTS.map((fault) => [fault.name, fault] as const))('%s', async (
 test('is green again when every fault has been taken back', async () => {
   expectHealthy(await runSuite(cluster), 'dual')
 })
-
-const perFamily = ({ families = [4, 6], ...expected }: Expected) =>
-  families.map((family) => trouble({ ...expected, family }))

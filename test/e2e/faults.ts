@@ -31,8 +31,14 @@ import { trouble } from './suite.ts'
 export interface Expected extends Pick<Result, 'verdict' | 'check'> {
   readonly row?: string
   readonly families?: readonly Family[]
+  /** The question has no family. */
+  readonly once?: true
   readonly code: string
 }
+
+/** Lines as troubles() words them, one for each family. */
+export const linesOf = ({ families = [4, 6], once, ...expected }: Expected): string[] =>
+  once ? [trouble(expected)] : families.map((family) => trouble({ ...expected, family }))
 
 export interface Fault extends Injection {
   readonly name: string
@@ -43,38 +49,52 @@ export interface Fault extends Injection {
   readonly expect: { readonly exitCode: number; readonly troubles: readonly Expected[] }
 }
 
-export const fails = (
-  check: string,
-  code: string,
-  more: { row?: string; families?: readonly Family[] } = {},
-): Expected => ({
+type More = Pick<Expected, 'row' | 'families' | 'once'>
+
+export const fails = (check: string, code: string, more: More = {}): Expected => ({
   verdict: 'fail',
   check,
   code,
   ...more,
 })
 
-/** Of a question that has no family. */
-export const once = (check: string, code: string): Expected => ({ verdict: 'fail', check, code, families: [] })
-
-/** As troubles() words them. */
-export const expectedTroubles = (all: readonly Expected[]): string[] =>
-  all
-    .flatMap(({ families = [4, 6], ...expected }) =>
-      families.length === 0 ? [trouble(expected)] : families.map((family) => trouble({ ...expected, family })),
-    )
-    .sort()
-
 // the API and, as kubeadm sets it up, the pods' nameserver are IPv4 in a dual-stack cluster
 const V4 = { families: [4] } as const
 const V6 = { families: [6] } as const
 
-const OTHER_NODE_DEAD: readonly Expected[] = [
+export const OTHER_NODE_DEAD: readonly Expected[] = [
   fails('pod/destination-ping', 'UNREACHABLE', { row: 'other-node' }),
   fails('pod/destination-tcp', 'UNREACHABLE', { row: 'other-node' }),
   fails('pod/mtu-destination', 'UNREACHABLE', { row: 'other-node' }),
   fails('pod/endpoints-ping', 'UNREACHABLE'),
   fails('pod/endpoints-port', 'UNREACHABLE'),
+]
+
+/** Nothing passes between the pods of the two nodes. */
+export const BETWEEN_NODES_DEAD: readonly Expected[] = [
+  ...OTHER_NODE_DEAD,
+  fails('pod/dns-external', 'BACKEND_DEAD', V4),
+  fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
+  fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
+  fails('pod/dns-service', 'BACKEND_DEAD', V4),
+  fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
+]
+
+/** Neither does anything to the outside, nor to a pod of this node by a ClusterIP over IPv4. */
+export const FORWARDING_DEAD: readonly Expected[] = [
+  ...OTHER_NODE_DEAD,
+  fails('host/forwarding', 'FORWARDING_OFF'),
+  fails('pod/dns-external', 'DNS_NO_ANSWER', V4),
+  fails('pod/dns-kubernetes', 'DNS_NO_ANSWER', V4),
+  fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
+  fails('pod/dns-search', 'DNS_NO_ANSWER', V4),
+  fails('pod/dns-service', 'DNS_NO_ANSWER', V4),
+  fails('pod/external-ping', 'UNREACHABLE'),
+  fails('pod/mtu-external', 'UNREACHABLE'),
+  // a bridge hands a translated IPv4 packet back to a pod of its own only where forwarding is on
+  // (br_nf_pre_routing_finish, net/bridge/br_netfilter_hooks.c); its IPv6 twin does not ask
+  fails('pod/service-cluster-ip', 'UNREACHABLE', V4),
+  fails('pod/service-cluster-ip', 'BACKEND_DEAD', V6),
 ]
 
 export const FAULTS: readonly Fault[] = [
@@ -94,40 +114,14 @@ export const FAULTS: readonly Fault[] = [
     name: 'ip_forward=0 on the node',
     inject: async (cluster) => setForwarding(cluster, 0),
     undo: async (cluster) => setForwarding(cluster, 1),
-    expect: {
-      exitCode: 1,
-      troubles: [
-        ...OTHER_NODE_DEAD,
-        fails('pod/dns-external', 'DNS_NO_ANSWER', V4),
-        fails('pod/dns-kubernetes', 'DNS_NO_ANSWER', V4),
-        fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
-        fails('pod/dns-search', 'DNS_NO_ANSWER', V4),
-        fails('pod/dns-service', 'DNS_NO_ANSWER', V4),
-        fails('pod/external-ping', 'UNREACHABLE'),
-        fails('pod/mtu-external', 'UNREACHABLE'),
-        // a bridge hands a translated IPv4 packet back to a pod of its own only where forwarding is on
-        // (br_nf_pre_routing_finish, net/bridge/br_netfilter_hooks.c); its IPv6 twin does not ask
-        fails('pod/service-cluster-ip', 'UNREACHABLE', V4),
-        fails('pod/service-cluster-ip', 'BACKEND_DEAD', V6),
-      ],
-    },
+    expect: { exitCode: 1, troubles: FORWARDING_DEAD },
   },
   {
     name: 'VXLAN port dropped at the other node',
     inject: async (cluster) =>
       addRules(nodes(cluster).second.namespace, 'inet', 'input priority -10', [`udp dport ${VXLAN_PORT} drop`]),
     undo: async (cluster) => deleteRules(nodes(cluster).second.namespace, 'inet'),
-    expect: {
-      exitCode: 1,
-      troubles: [
-        ...OTHER_NODE_DEAD,
-        fails('pod/dns-external', 'BACKEND_DEAD', V4),
-        fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
-        fails('pod/dns-replicas', 'DNS_NO_ANSWER'),
-        fails('pod/dns-service', 'BACKEND_DEAD', V4),
-        fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
-      ],
-    },
+    expect: { exitCode: 1, troubles: BETWEEN_NODES_DEAD },
   },
   {
     name: '1400-byte black hole in the underlay',
@@ -197,7 +191,8 @@ export const FAULTS: readonly Fault[] = [
     expect: {
       exitCode: 1,
       troubles: [
-        once('host/service-rules', 'SERVICE_RULES_MISSING'),
+        fails('host/kube-proxy', 'KUBE_PROXY_UNHEALTHY', { once: true }),
+        fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true }),
         fails('pod/service-cluster-ip', 'NOTHING_LISTENING'),
       ],
     },

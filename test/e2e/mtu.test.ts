@@ -5,12 +5,12 @@ import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 
 import { netnsPath, run } from '../bed/namespace.ts'
 import { random } from '../lab/icmp-bed.ts'
-import type { Expected } from './faults.ts'
+import { linesOf } from './faults.ts'
 import { expectHealthy } from './healthy.ts'
 import { nodes, podsOf } from './injection.ts'
 import { type Measured, type MtuFault, mtuFaults } from './mtu-faults.ts'
 import { podNamespace } from './packets.ts'
-import { checkOf, runSuite, trouble, troubles } from './suite.ts'
+import { checkOf, runSuite, troubles } from './suite.ts'
 
 const { E2E_SEED } = process.env
 const seed = E2E_SEED === undefined ? Date.now() % 1_000_000 : Number(E2E_SEED)
@@ -27,7 +27,7 @@ test.each(mtuFaults(random(seed)).map((fault) => [fault.name, fault] as const))(
   try {
     await fault.inject(cluster)
     const suite = await runSuite(cluster, fault.env ? { env: fault.env } : {})
-    expect(troubles(suite.report), suite.output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
+    expect(troubles(suite.report), suite.output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
     expect(suite.exitCode).toBe(fault.expect.exitCode)
     expect(measuredBy(suite.report, fault), suite.output).toEqual(fault.measured.flatMap(sizes))
     if (fault.remedy)
@@ -52,9 +52,6 @@ async function forgetPaths(): Promise<void> {
 test('is green again when every fault has been taken back', async () => {
   expectHealthy(await runSuite(cluster), 'dual')
 })
-
-const perFamily = ({ families = [4, 6], ...expected }: Expected) =>
-  families.map((family) => trouble({ ...expected, family }))
 
 const sizes = ({ check, row, mtu, families = [4, 6] }: Measured) => families.map((family) => [check, row, family, mtu])
 

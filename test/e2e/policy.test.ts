@@ -1,10 +1,10 @@
 /** NetworkPolicies on a real dual-stack cluster: exactly what they deny is called so, with policy and rule; what is meant to be denied passes. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
-import type { Expected } from './faults.ts'
+import { linesOf } from './faults.ts'
 import { expectHealthy } from './healthy.ts'
 import { POLICY_FAULTS } from './policy-faults.ts'
-import { runSuite, trouble, troubles } from './suite.ts'
+import { runSuite, troubles } from './suite.ts'
 
 let cluster: Cluster
 
@@ -17,7 +17,7 @@ test.each(POLICY_FAULTS.map((fault) => [fault.name, fault] as const))('%s', asyn
   try {
     await fault.inject(cluster)
     const { report, output, exitCode } = await runSuite(cluster, fault.env ? { env: fault.env } : {})
-    expect(troubles(report), output).toEqual(fault.expect.troubles.flatMap(perFamily).sort())
+    expect(troubles(report), output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
     expect(exitCode).toBe(fault.expect.exitCode)
     // no other cause is made up for them
     const codes = fault.expect.troubles.map(({ code }) => code)
@@ -35,6 +35,3 @@ test.each(POLICY_FAULTS.map((fault) => [fault.name, fault] as const))('%s', asyn
 test('is green again when every policy has been taken away', async () => {
   expectHealthy(await runSuite(cluster), 'dual')
 })
-
-const perFamily = ({ families = [4, 6], ...expected }: Expected) =>
-  families.map((family) => trouble({ ...expected, family }))

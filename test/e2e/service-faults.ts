@@ -7,7 +7,7 @@ import { type KubeObject, pathOf, until } from '../bed/kubernetes/api.ts'
 import type { Cluster } from '../bed/kubernetes/cluster.ts'
 import { WEB_PORTS } from '../bed/kubernetes/workloads.ts'
 import { inNamespace, nft } from '../bed/namespace.ts'
-import { type Fault, fails, once } from './faults.ts'
+import { type Fault, fails } from './faults.ts'
 import { addRules, deleteRules, lastRemoteWeb, nodes, podsOf } from './injection.ts'
 
 const V4 = { families: [4] } as const
@@ -150,7 +150,10 @@ export const COMMON_FAULTS: readonly Fault[] = [
     ...withFrozenProxy(replaceRemoteWeb),
     expect: {
       exitCode: 1,
-      troubles: [once('host/service-rules', 'SERVICE_RULES_STALE'), fails('pod/service-cluster-ip', 'BACKEND_DEAD')],
+      troubles: [
+        fails('host/service-rules', 'SERVICE_RULES_STALE', { once: true }),
+        fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
+      ],
     },
   },
 ]
@@ -165,13 +168,16 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     args: ['checks/host'],
     expect: {
       exitCode: 1,
-      troubles: [once('host/service-rules', 'SERVICE_RULES_MISSING'), fails('host/api-cluster-ip', 'REJECTED', V4)],
+      troubles: [
+        fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true }),
+        fails('host/api-cluster-ip', 'REJECTED', V4),
+      ],
     },
   },
   {
     name: "one backend missing in a service's rules",
     ...withFrozenProxy((_, node) => dropBackend(node)),
-    expect: { exitCode: 1, troubles: [once('host/service-rules', 'SERVICE_RULES_MISSING')] },
+    expect: { exitCode: 1, troubles: [fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })] },
   },
   {
     name: "the rules of the cluster's DNS missing",
@@ -188,7 +194,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     args: ['checks/host'],
     expect: {
       exitCode: 1,
-      troubles: [once('host/service-rules', 'SERVICE_RULES_MISSING')],
+      troubles: [fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })],
     },
   },
   {
@@ -198,7 +204,10 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       conntrack(cluster, '-D')
       await renewProxy(cluster)
     },
-    expect: { exitCode: 0, troubles: [{ ...once('host/conntrack-stale', 'CONNTRACK_STALE'), verdict: 'warn' }] },
+    expect: {
+      exitCode: 0,
+      troubles: [{ ...fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true }), verdict: 'warn' }],
+    },
   },
   {
     name: 'a UDP entry to a DNS replica that is gone, in use',
@@ -213,7 +222,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       conntrack(cluster, '-D')
       await renewProxy(cluster)
     },
-    expect: { exitCode: 1, troubles: [once('host/conntrack-stale', 'CONNTRACK_STALE')] },
+    expect: { exitCode: 1, troubles: [fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true })] },
   },
   {
     name: 'a service without endpoints',

@@ -93,6 +93,7 @@ export const FAULTS: readonly Fault[] = [
     ...noForwarding,
     exitCode: 1,
     troubles: [
+      ...each('fail', 'host/forwarding', 'FORWARDING_OFF'),
       ...otherNodeDead(),
       ...outsideDead(),
       ...virtual('DNS_NO_ANSWER', 'UNREACHABLE', [4]),

@@ -81,7 +81,10 @@ export function labObjects(
   const system = { namespace: 'kube-system' }
   return [
     ...basics(ca, { clusterIP: ips.kubernetes[0] ?? '', address: plan.node(1)[0] ?? '', port: API_PORT }),
-    ...nodes.map(({ name, addresses }) => node(name, addresses)),
+    ...nodes.map(({ name, addresses, index }) => ({
+      ...node(name, addresses),
+      spec: { podCIDRs: plan.podSubnet(index) },
+    })),
     ...Object.values(pods).map(podObject),
     service('web', ips.web, [{ ...HTTP, port: 80 }], { spec: { selector: { app: 'web' } } }),
     ...slices('web', webPods(pods), [{ ...HTTP, port: WEB_PORT }]),

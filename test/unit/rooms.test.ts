@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   quiet: [],
   question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'state'],
   agent: ['netns', 'node', 'probe'],
-  probe: ['diagnose', 'node', 'packet', 'socket'],
+  probe: ['diagnose', 'node', 'packet', 'socket', 'state'],
   socket: ['netns', 'packet'],
   node: ['packet', 'state'],
   packet: [],

@@ -9,6 +9,9 @@ const node = (name: string, change: Partial<NodeObject> = {}): NodeObject => ({
   ready: true,
   runtimeVersion: null,
   podCIDRs: [],
+  otherIPs: [],
+  virtual: false,
+  kubeletPort: null,
   ...change,
 })
 const all = [node('n3'), node('n1'), node('n2')]

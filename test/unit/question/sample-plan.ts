@@ -85,6 +85,16 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     trace: false,
     expectedMtu: null,
     peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: ['198.51.100.1', '198.51.100.2'] }),
+    clusterNodes: known({
+      complete: true,
+      nodes: ['n1', 'n2'].map((name, i) => ({
+        name,
+        ready: true,
+        runsPods: true,
+        addresses: [`198.51.100.${i + 1}`],
+        podCIDRs: [`198.18.${i + 1}.0/24`, `2001:db8:18:${i + 1}::/64`],
+      })),
+    }),
     node: {
       name: 'n1',
       nameFrom: 'setting',
@@ -92,6 +102,8 @@ export function plan(changes: Partial<Plan> = {}): Plan {
       netns: '1',
       internalIPs: ['198.51.100.1'],
       addressMatches: true,
+      podCIDRs: ['198.18.1.0/24', '2001:db8:18:1::/64'],
+      kubeletPort: 10250,
     },
     api: {
       server: known({

@@ -20,6 +20,7 @@ const plan: Plan = {
   expectedMtu: null,
   ownService: { state: 'absent', need: 'a Service that has the source pod as a ready endpoint', finding: 'none' },
   peerNode: known({ name: 'n2', addresses: ['198.51.100.2'], known: [] }),
+  clusterNodes: known({ nodes: [], complete: true }),
   node: {
     name: 'n1',
     nameFrom: 'setting',
@@ -27,6 +28,8 @@ const plan: Plan = {
     netns: '4026531840',
     internalIPs: [],
     addressMatches: null,
+    podCIDRs: [],
+    kubeletPort: null,
   },
   api: {
     server: unknown,
