@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import type { TestProject } from 'vitest/node'
+import { addressPools } from './address-pool.ts'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
 import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
@@ -67,9 +68,10 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     nodeNetns: netns,
     nodeNetnsPath: settings.nodeNetns,
   }
-  const [source, destinations] = await Promise.all([
+  const [source, destinations, pools] = await Promise.all([
     readSource(settings, facts, lookup, podNamed),
     withNamespaces(facts, lookup),
+    addressPools({ node: facts.node.object, pods: facts.podsHere }, settings, lookup),
   ])
   return {
     ...about(settings),
@@ -88,6 +90,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     destinations,
     service: facts.service,
     dns: facts.dns,
+    addressPools: pools,
     external: externalFacts(settings),
     notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(facts), ...hints.map(({ text }) => text)],
     obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
@@ -213,6 +216,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     destinations: { named: why, 'other-node': why, 'same-node': why },
     service: why,
     dns: why,
+    addressPools: why,
     external: { ipv4: why, ipv6: why },
     notes: [],
     // said for the node as well: nothing may be sent from there either

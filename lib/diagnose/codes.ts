@@ -4,6 +4,7 @@
  */
 import type { Code } from '../types.ts'
 import { PATH_CAUSES } from './codes/path.ts'
+import { POD_STATE, POD_STATE_WARNINGS, SIDECAR_NOT_LOOKED } from './codes/pod-state.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
 
 export interface CodeText {
@@ -19,6 +20,7 @@ const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means
 const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
 
 const FAILURES = {
+  ...POD_STATE,
   NO_DEFAULT_ROUTE: fail(
     'The network namespace has no default route, so nothing beyond its own links can be reached.',
     'Look at `ip route; ip -6 route` there. In a pod: delete the pod so that the CNI plug-in sets it up again, and read the CNI log. On a node: repair its network configuration.',
@@ -134,6 +136,7 @@ const FAILURES = {
 } as const satisfies Record<string, CodeText>
 
 const WARNINGS = {
+  ...POD_STATE_WARNINGS,
   PATH_MTU_LOWER: warn(
     'The path carries less than was promised, and says so by ICMP: connections adapt, with a delay at the start.',
     "Nothing is broken. Inside the cluster, set the pod network's MTU to the size measured to save the detour.",
@@ -157,6 +160,7 @@ export const CODES: Readonly<Record<Code, CodeText>> = {
   ...FAILURES,
   ...WARNINGS,
   ...NOT_LOOKED,
+  ...SIDECAR_NOT_LOOKED,
 }
 
 /** Place in the order of reading, unknown codes last. */

@@ -9,7 +9,7 @@ import { type DnsService, readApi, readDns, readNode, readPeerNode, type ThisNod
 import { absent, known, mapFact, type Unknown } from './fact.ts'
 import { namedTarget } from './named.ts'
 import type { NodeObject, PodObject } from './objects.ts'
-import { type Here, listWide, resolveSourcePod, sourceScope } from './source.ts'
+import { type Here, listWide, type PodList, resolveSourcePod, sourceScope } from './source.ts'
 import { readTargets, type Targets } from './targets.ts'
 
 export { connectKube, type Kube } from './client.ts'
@@ -31,6 +31,8 @@ export interface ClusterFacts extends Targets {
   readonly peerNode: Fact<PeerNode>
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
+  /** Pods of this node, as far as the account may see them. */
+  readonly podsHere: Fact<readonly PodObject[]>
   readonly dns: Fact<DnsService>
 }
 
@@ -52,12 +54,15 @@ export async function readClusterFacts(settings: Settings, local: Local): Promis
 export async function readCluster(kube: Kube, settings: Settings, local: Local): Promise<ClusterFacts> {
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
-  const source = finding.then((node) => findSource(kube, settings, node))
-  const [api, node, peerNode, chosen, names, targets] = await Promise.all([
+  const { first } = sourceScope(settings, kube)
+  const onNode = finding.then(({ name }) => listWide(kube, first, { fieldSelector: `spec.nodeName=${name}` }))
+  const source = finding.then((node) => findSource(kube, settings, node, onNode))
+  const [api, node, peerNode, chosen, here, names, targets] = await Promise.all([
     readApi(kube),
     finding,
     readPeerNode(kube, finding),
     source,
+    onNode,
     dns,
     readTargets(kube, settings, source, dns),
   ])
@@ -68,19 +73,18 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
     node,
     peerNode,
     source: mapFact(chosen, ({ pod }) => pod),
+    podsHere: mapFact(here, ({ items }) => items),
     dns: names,
     notes: [...notes, ...targets.notes],
   }
 }
 
-function findSource(kube: Kube, settings: Settings, node: ThisNode) {
+function findSource(kube: Kube, settings: Settings, node: ThisNode, local: Promise<Fact<PodList>>) {
   if (settings.sourcePod === null) return absent('SRC_POD', 'not set')
   // A wrong NODE_NAME would make every pod seem to be elsewhere.
   if (node.nameFrom === 'setting' && node.object.state === 'unknown' && node.object.code === 'NODE_NOT_FOUND')
     return node.object
   const here: Here = { node: node.name, certain: node.nameFrom !== 'hostname' || node.object.state === 'known' }
-  const { first } = sourceScope(settings, kube)
-  const local = listWide(kube, first, { fieldSelector: `spec.nodeName=${node.name}` })
   return resolveSourcePod(kube, settings, here, local)
 }
 
@@ -107,6 +111,7 @@ function withoutCluster(
     node: { name: node, nameFrom: nodeName === null ? 'hostname' : 'setting', object: why },
     peerNode: why,
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
+    podsHere: why,
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : why,

@@ -9,6 +9,7 @@ import type { Answer, Endpoint, Outcome, Plan, ServiceFacts, Target } from '../t
 import { dnsAnswer } from './answers.ts'
 import { sourceHas } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
+import { sidecarOf } from './sidecar.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 export interface DnsAnswer {
@@ -50,6 +51,7 @@ export const dnsReplicas = question('pod', families, async (plan, row): Promise<
     found ? `${given(plan.dns).service} has only ${found}` : 'it has none, and the pod does not use it',
   )
   const servers = asked.map((replica) => endpointTarget('a DNS replica', replica))
+  await sidecarOf(plan, 'pod')
   const answers = await askAll(servers, kubernetesName(plan))
   return { targets: servers, answered: judgeEach('queries to DNS replicas', answers) }
 })
@@ -77,6 +79,7 @@ async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Pro
       port: 53,
     })),
   )
+  await sidecarOf(plan, 'pod')
   const judged = targets.map((target) =>
     askVirtual(
       target,

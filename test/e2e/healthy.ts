@@ -14,7 +14,10 @@ export const allChecks: readonly string[] = ['host', 'pod'].flatMap((place) =>
 )
 
 /** Questions that have no family. */
-const ONCE = ['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight']
+const ONCE = [
+  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'host/clock'],
+  ...['pod/preflight', 'pod/link', 'pod/sidecar'],
+]
 
 /** Of the second family in a dual-stack cluster there is no API server, and no nameserver in a pod's resolv.conf. */
 const SINGLE = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']

@@ -18,13 +18,17 @@ const OF_FAMILY = [
     'pod/mtu-external',
     'pod/service-cluster-ip',
   ],
+  ...['pod/addresses', 'pod/duplicate-address', 'pod/routes'],
   ...['pod/dns-kubernetes', 'pod/dns-replicas', 'pod/dns-service', 'pod/endpoints-ping', 'pod/endpoints-port'],
   ...['destination-ping', 'destination-tcp', 'mtu-destination'].flatMap((check) => [
     `pod/${check} other-node`,
     `pod/${check} same-node`,
   ]),
 ]
-const ONCE = ['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight']
+const ONCE = [
+  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'host/clock'],
+  ...['pod/preflight', 'pod/link', 'pod/sidecar'],
+]
 
 const over = (family: 4 | 6) => (what: string) => `${what} IPv${family}`
 

@@ -118,6 +118,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
       service: 'kube-system/kube-dns',
       replicas: [endpoint('198.18.2.53', { port: 53, protocol: 'udp' })],
     }),
+    addressPools: absent('a range for pods on the Node object'),
     external: { ipv4: known('203.0.113.9'), ipv6: absent('EXTERNAL_IP') },
     notes: [],
     obstacles: [],
