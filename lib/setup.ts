@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import type { TestProject } from 'vitest/node'
+import { addressPools } from './address-pool.ts'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
 import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
@@ -68,9 +69,10 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     nodeNetns: netns,
     nodeNetnsPath: settings.nodeNetns,
   }
-  const [source, destinations] = await Promise.all([
+  const [source, destinations, pools] = await Promise.all([
     readSource(settings, facts, lookup, podNamed),
     withNamespaces(facts, lookup),
+    addressPools({ node: facts.node.object, pods: facts.podsHere }, settings, lookup),
   ])
   const resolv = source.state === 'known' ? source.value.resolv : source
   const policies = ofNameservers(facts.policies, resolv.state === 'known' ? resolv.value.nameservers : [])
@@ -96,6 +98,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     ownService: facts.ownService,
     dns: facts.dns,
     policies,
+    addressPools: pools,
     external: externalFacts(settings),
     externalName: externalName(settings),
     notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(policies), ...hints.map(({ text }) => text)],
@@ -230,6 +233,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     ownService: why,
     dns: why,
     policies: why,
+    addressPools: why,
     external: { ipv4: why, ipv6: why },
     externalName: why,
     notes: [],

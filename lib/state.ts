@@ -57,6 +57,8 @@ export interface AddressState {
   readonly scope: string
   readonly dadFailed: boolean
   readonly tentative: boolean
+  /** It runs out unless renewed: a router advertised it, or DHCP gave it. */
+  readonly dynamic: boolean
 }
 
 /** One next hop of one route of any table. */

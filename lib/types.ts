@@ -141,6 +141,8 @@ export interface Plan {
   readonly policies: Fact<PolicyFacts>
   /** What the user expects to be denied (EXPECT_DENIED). */
   readonly expectDenied: readonly ExpectedDenial[]
+  /** Where this node's pods have their addresses from; absent: not from the ranges of its Node object. */
+  readonly addressPools: Fact<readonly AddressPool[]>
   /** The external address of each family. */
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
   /** A name outside of the cluster. */
@@ -304,6 +306,19 @@ export interface PodTarget {
   readonly why: string
   /** The pod's own network namespace: of a pod on this node that does not use the host's. */
   readonly namespaceHere?: Fact<{ readonly netnsPath: string; readonly netns: string }>
+}
+
+/** One range of addresses for the pods of this node. */
+export interface AddressPool {
+  readonly family: Family
+  readonly range: string
+  /** Addresses that pods can have. */
+  readonly size: number
+  readonly used: number
+  /** Leases of sandboxes that do not exist; null: not looked at. */
+  readonly leaked: number | null
+  /** Where the leases are; null: there are none, and the pods were counted. */
+  readonly directory: string | null
 }
 
 export interface ServicePort {

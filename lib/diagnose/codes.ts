@@ -6,6 +6,7 @@ import type { Code } from '../types.ts'
 import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
 import { NODE_STATE, NODE_STATE_WARNINGS } from './codes/node-state.ts'
 import { PATH_CAUSES } from './codes/path.ts'
+import { POD_STATE, POD_STATE_WARNINGS, SIDECAR_NOT_LOOKED } from './codes/pod-state.ts'
 import { POLICY } from './codes/policy.ts'
 import { SERVICE_CODES } from './codes/services.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
@@ -24,6 +25,7 @@ const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means
 
 const FAILURES = {
   ...NODE_STATE,
+  ...POD_STATE,
   NO_DEFAULT_ROUTE: fail(
     'The network namespace has no default route, so nothing beyond its own links can be reached.',
     'Look at `ip route; ip -6 route` there. In a pod: delete the pod so that the CNI plug-in sets it up again, and read the CNI log. On a node: repair its network configuration.',
@@ -143,6 +145,7 @@ const FAILURES = {
 
 const WARNINGS = {
   ...NODE_STATE_WARNINGS,
+  ...POD_STATE_WARNINGS,
   PATH_MTU_LOWER: warn(
     'The path carries less than was promised, and says so by ICMP: connections adapt, with a delay at the start.',
     "Nothing is broken. Inside the cluster, set the pod network's MTU to the size measured to save the detour.",
@@ -167,6 +170,7 @@ export const CODES: Readonly<Record<Code, CodeText>> = {
   ...FAILURES,
   ...WARNINGS,
   ...NOT_LOOKED,
+  ...SIDECAR_NOT_LOOKED,
 }
 
 /** Place in the order of reading, unknown codes last. */

@@ -12,7 +12,7 @@ import type { NodeObject, PodObject } from './objects.ts'
 import { readPolicyFacts } from './policy-facts.ts'
 import { readOtherPolicies } from './policy-others.ts'
 import { policyReader } from './policy-reader.ts'
-import { type Here, listWide, resolveSourcePod, sourceScope } from './source.ts'
+import { type Here, listWide, type PodList, resolveSourcePod, sourceScope } from './source.ts'
 import { readTargets, type Targets } from './targets.ts'
 
 export { connectKube, type Kube } from './client.ts'
@@ -32,6 +32,8 @@ export interface ClusterFacts extends Omit<Targets, 'pods'>, Nodes {
   readonly node: Pick<ThisNode, 'name' | 'nameFrom'> & { readonly object: Fact<NodeObject> }
   /** Absent: SRC_POD is not set. */
   readonly source: Fact<PodObject>
+  /** Pods of this node, as far as the account may see them. */
+  readonly podsHere: Fact<readonly PodObject[]>
   readonly dns: Fact<DnsService>
   /** Absent: SRC_POD is not set. */
   readonly policies: Fact<PolicyFacts>
@@ -55,14 +57,17 @@ export async function readClusterFacts(settings: Settings, local: Local): Promis
 export async function readCluster(kube: Kube, settings: Settings, local: Local): Promise<ClusterFacts> {
   const finding = readNode(kube, settings, local)
   const dns = readDns(kube)
-  const source = finding.then((node) => findSource(kube, settings, node))
+  const { first } = sourceScope(settings, kube)
+  const onNode = finding.then(({ name }) => listWide(kube, first, { fieldSelector: `spec.nodeName=${name}` }))
+  const source = finding.then((node) => findSource(kube, settings, node, onNode))
   const reader = policyReader(kube)
   const otherPolicies = settings.sourcePod === null ? null : readOtherPolicies(kube)
-  const [api, node, others, chosen, names, targets] = await Promise.all([
+  const [api, node, others, chosen, here, names, targets] = await Promise.all([
     readApi(kube),
     finding,
     readNodes(kube, finding),
     source,
+    onNode,
     dns,
     readTargets(kube, reader, settings, source, dns),
   ])
@@ -81,19 +86,18 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
     api,
     node,
     source: mapFact(chosen, ({ pod }) => pod),
+    podsHere: mapFact(here, ({ items }) => items),
     dns: names,
     notes: [...notes, ...targets.notes],
   }
 }
 
-function findSource(kube: Kube, settings: Settings, node: ThisNode) {
+function findSource(kube: Kube, settings: Settings, node: ThisNode, local: Promise<Fact<PodList>>) {
   if (settings.sourcePod === null) return absent('SRC_POD', 'not set')
   // A wrong NODE_NAME would make every pod seem to be elsewhere.
   if (node.nameFrom === 'setting' && node.object.state === 'unknown' && node.object.code === 'NODE_NOT_FOUND')
     return node.object
   const here: Here = { node: node.name, certain: node.nameFrom !== 'hostname' || node.object.state === 'known' }
-  const { first } = sourceScope(settings, kube)
-  const local = listWide(kube, first, { fieldSelector: `spec.nodeName=${node.name}` })
   return resolveSourcePod(kube, settings, here, local)
 }
 
@@ -121,6 +125,7 @@ function withoutCluster(
     peerNode: why,
     clusterNodes: why,
     source: sourcePod === null ? absent('SRC_POD', 'not set') : why,
+    podsHere: why,
     dns: why,
     destinations: { named, 'other-node': picked, 'same-node': picked },
     service: service?.kind === 'none' ? absent('DST_SVC', 'set to none') : why,

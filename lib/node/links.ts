@@ -36,6 +36,8 @@ export interface LocalAddress {
   readonly dadFailed: boolean
   /** IPv6 only: duplicate address detection has not ended. */
   readonly tentative: boolean
+  /** It runs out unless renewed: a router advertised it, or DHCP gave it. */
+  readonly dynamic: boolean
 }
 
 /** All links. Codes: TOOL_MISSING, TOOL_FAILED. */
@@ -115,6 +117,7 @@ export function parseAddresses(link: Json): readonly LocalAddress[] {
         scope: text(info, 'scope') ?? 'global',
         dadFailed: flag(info, 'dadfailed'),
         tentative: flag(info, 'tentative'),
+        dynamic: flag(info, 'dynamic'),
       },
     ]
   })

@@ -61,10 +61,10 @@ export async function defaultRoutes(family: Family): Promise<Outcome<readonly Ro
 
 /**
  * The kernel's choice for one address. Codes: NO_ROUTE (there is none, or an unreachable, prohibit or blackhole route),
- * TOOL_MISSING, TOOL_FAILED.
+ * TOOL_MISSING, TOOL_FAILED. `source`: the local address to send from; rules may be about it.
  */
-export async function routeTo(address: string): Promise<Outcome<PathChoice>> {
-  const read = await readIp(['route', 'get', address])
+export async function routeTo(address: string, source?: string): Promise<Outcome<PathChoice>> {
+  const read = await readIp(['route', 'get', address, ...(source ? ['from', source] : [])])
   if (!read.ok) return noRoute(address, read)
   const choice = read.value[0] && parseChoice(address, read.value[0])
   if (choice) return found(choice)

@@ -83,6 +83,7 @@ const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
   'no-route': 'no-route',
   'local-error': 'local-error',
   'not-asked': 'local-error',
+  intercepted: 'local-error',
 }
 
 const LENGTH_BYTES = 2

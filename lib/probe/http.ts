@@ -10,6 +10,7 @@ import type { Target } from '../types.ts'
 import { type Certificate, type CertificateCode, certificateOf, judgeCertificate, sniFor } from './certificate.ts'
 import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
+import type { ServerClock } from './state/clock.ts'
 import { dial, type TcpResult, type TcpState } from './tcp.ts'
 
 export type HttpsCode = CertificateCode | 'TLS_HANDSHAKE_FAILED' | 'TLS_STALLED' | 'HTTP_NO_ANSWER' | 'HTTP_STATUS'
@@ -40,6 +41,8 @@ export interface HttpsResult {
   /** Milliseconds of each phase, null when it did not end well. */
   readonly phases: { readonly connect: number | null; readonly tls: number | null; readonly firstByte: number | null }
   readonly certificate: Certificate | null
+  /** Of the HTTP answer; null: there was none, or it had no Date. */
+  readonly clock: ServerClock | null
 }
 
 export interface HttpsOptions {
@@ -98,6 +101,7 @@ async function askOne(
     // A bad certificate outranks a bad status: clients never get that far.
     ...(judged.code === undefined ? { code: answer.code, detail: answer.detail ?? judged.detail ?? null } : {}),
     certificate,
+    clock: answer.clock,
     status: answer.status,
     phases: { connect: result.ms, tls: shaken.ms, firstByte: answer.ms },
   })
@@ -114,6 +118,7 @@ function afterTcp(tcp: TcpResult, rest: Partial<HttpsResult> & { readonly tls: T
     detail: null,
     status: null,
     certificate: null,
+    clock: null,
     phases: { connect: tcp.ms, tls: null, firstByte: null },
     ...rest,
   }
@@ -182,11 +187,13 @@ interface Answer {
   readonly detail: string | null
   readonly status: number | null
   readonly ms: number | null
+  readonly clock: ServerClock | null
 }
 
 /** One GET over a finished handshake; the connection is closed afterwards. */
 function get(tls: TLSSocket, options: HttpsOptions, budgetMs: number): Promise<Answer> {
   const started = performance.now()
+  const sent = Date.now()
   return new Promise((resolve) => {
     const settle = (answer: Answer) => {
       cancel()
@@ -194,7 +201,13 @@ function get(tls: TLSSocket, options: HttpsOptions, budgetMs: number): Promise<A
       resolve(answer)
     }
     const nothing = (why: string) =>
-      settle({ code: 'HTTP_NO_ANSWER', detail: `TLS is up, but GET ${options.path}: ${why}.`, status: null, ms: null })
+      settle({
+        code: 'HTTP_NO_ANSWER',
+        detail: `TLS is up, but GET ${options.path}: ${why}.`,
+        status: null,
+        ms: null,
+        clock: null,
+      })
     const cancel = deadline(budgetMs, () => nothing(`no answer within ${budgetMs} ms`))
     const host = options.serverName.includes(':') ? `[${options.serverName}]` : options.serverName
     const headers = { host, accept: '*/*', connection: 'close' }
@@ -204,11 +217,22 @@ function get(tls: TLSSocket, options: HttpsOptions, budgetMs: number): Promise<A
       const status = response.statusCode ?? 0
       const expected = API_STATUS.has(status)
       const detail = expected ? null : `GET ${options.path} was answered with HTTP ${status}.`
-      settle({ code: expected ? null : 'HTTP_STATUS', detail, status, ms: since(started) })
+      settle({
+        code: expected ? null : 'HTTP_STATUS',
+        detail,
+        status,
+        ms: since(started),
+        clock: clockOf(response.headers.date, sent),
+      })
     })
     asked.on('error', (error: NodeJS.ErrnoException) => nothing(reasonOf(error)))
     asked.end()
   })
+}
+
+function clockOf(header: string | undefined, sent: number): ServerClock | null {
+  const date = Date.parse(header ?? '')
+  return Number.isNaN(date) ? null : { date, sent, received: Date.now() }
 }
 
 /** An API server's answers: done, not authenticated, not allowed, too busy for anonymous callers. */

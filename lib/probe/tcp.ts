@@ -2,12 +2,15 @@
  * TCP: does a port answer? Sockets are made by node:net on the main thread, by IP literal only, so they belong to the
  * network namespace this process lives in.
  */
-import { connect as openSocket, type Socket } from 'node:net'
+import { connect as openSocket, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { retransmissions } from '../socket/tcp-info.ts'
+import { type SocketOwner, tcpSocketOf } from '../socket/tcp-socket.ts'
 import type { Target } from '../types.ts'
 import { deadline } from './deadline.ts'
 import { eachWithin } from './pool.ts'
+
+export type { SocketOwner } from '../socket/tcp-socket.ts'
 
 /**
  * connected   the handshake ended; with errno ECONNRESET the peer took it back at once (net/ipv4/tcp_input.c, tcp_reset:
@@ -21,8 +24,17 @@ import { eachWithin } from './pool.ts'
  *             (EHOSTUNREACH) for a service without backends
  * local-error the socket could not be used at all (address family off, no free port, too many files): we could not look
  * not-asked   left out, because hundreds before it were silent
+ * intercepted a proxy in this namespace took the connection, as it takes every one: nothing is known of the way beyond
  */
-export type TcpState = 'connected' | 'refused' | 'rejected' | 'silent' | 'no-route' | 'local-error' | 'not-asked'
+export type TcpState =
+  | 'connected'
+  | 'refused'
+  | 'rejected'
+  | 'silent'
+  | 'no-route'
+  | 'local-error'
+  | 'not-asked'
+  | 'intercepted'
 
 export interface TcpResult {
   readonly target: Target
@@ -39,6 +51,16 @@ export interface TcpResult {
 export interface TcpOptions {
   /** Milliseconds a target has to answer; default 3000, below which one lost SYN would decide. */
   readonly budgetMs?: number
+  /** Whose the sockets are; default: this process', or the one that `goAround` named. */
+  readonly owner?: SocketOwner
+}
+
+/** Whose sockets a proxy in this namespace lets pass. Of the process, as its namespace is. */
+let passing: SocketOwner | null = null
+
+/** From now on every connection of this process is made by sockets of that owner; null: by its own. */
+export function goAround(owner: SocketOwner | null): void {
+  passing = owner
 }
 
 const BUDGET_MS = 3000
@@ -76,7 +98,7 @@ export interface TcpTally {
   readonly refused: number
   readonly rejected: number
   readonly silent: number
-  /** no-route, local-error */
+  /** no-route, local-error, intercepted: nothing of it is known to have left */
   readonly unsent: number
   readonly results: readonly TcpResult[]
 }
@@ -115,7 +137,7 @@ export function tally(target: Target, results: readonly TcpResult[]): TcpTally {
     refused: count('refused'),
     rejected: count('rejected'),
     silent: count('silent'),
-    unsent: count('no-route', 'local-error'),
+    unsent: count('no-route', 'local-error', 'intercepted'),
     results,
   }
 }
@@ -157,7 +179,7 @@ export function dial(
     const open = () => {
       const started = performance.now()
       const elapsed = () => Math.round((performance.now() - started) * 100) / 100
-      const socket = openSocket({ host: target.address, port })
+      const socket = socketTo(target, port, options.owner ?? passing)
       let local = false
       // connect(2) runs in the tick queued by openSocket; what fails in it never left this host.
       process.nextTick(() => {
@@ -181,6 +203,11 @@ export function dial(
     const cancel = deadline(budgetMs, () => settle('silent', null, null, null))
     open()
   })
+}
+
+function socketTo({ address, family }: Target, port: number, owner: SocketOwner | null): Socket {
+  const fd = owner && tcpSocketOf(owner, family)
+  return fd === null ? openSocket({ host: address, port }) : new Socket({ fd }).connect({ host: address, port })
 }
 
 /**

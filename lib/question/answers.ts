@@ -3,6 +3,7 @@ import { canonicalAddress } from '../packet/address.ts'
 import type { DnsResult } from '../probe/dns.ts'
 import type { HttpsResult } from '../probe/http.ts'
 import { type EchoResult, judgeEcho } from '../probe/icmp.ts'
+import { clockExplains } from '../probe/state/clock.ts'
 import type { TcpResult, TcpState } from '../probe/tcp.ts'
 import type { UdpResult } from '../probe/udp.ts'
 import type { Answer, Code } from '../types.ts'
@@ -14,6 +15,7 @@ const TCP: Record<TcpState, { code: Code | null; said: string }> = {
   silent: { code: 'UNREACHABLE', said: 'no answer to any SYN' },
   'no-route': { code: 'NO_ROUTE', said: 'no route to it from here' },
   'local-error': { code: 'PROBE_INCONCLUSIVE', said: 'the socket could not be used' },
+  intercepted: { code: 'SIDECAR_INTERCEPTS', said: 'a proxy in the pod took the connection, as it takes every one' },
   'not-asked': { code: 'UNREACHABLE', said: 'not asked: hundreds before it were silent' },
 }
 
@@ -30,11 +32,15 @@ export function tcpAnswer({ target, state, ms, errno, resent }: TcpResult): Answ
   return { target, code, said: errno ? `${said} (${errno})` : said, ms, ...(resent ? { resent } : {}) }
 }
 
+const OUT_OF_TIME: ReadonlySet<string> = new Set(['TLS_CERT_EXPIRED', 'TLS_CERT_NOT_YET_VALID'])
+
 /** HTTPS: any HTTP answer proves the path; a TLS or HTTP problem has a code of its own. */
 export function httpsAnswer(result: HttpsResult): Answer {
-  const { target, tcp, errno, code, detail, status, phases } = result
+  const { target, tcp, errno, code, detail, status, phases, certificate, clock } = result
   if (tcp !== 'connected') return tcpAnswer({ target, state: tcp, errno, ms: phases.connect, syns: result.syns })
   const ms = sum(phases.connect, phases.tls, phases.firstByte)
+  const clockSays = code !== null && OUT_OF_TIME.has(code) && certificate && clock && clockExplains(certificate, clock)
+  if (clockSays) return { target, code: 'CLOCK_SKEW', said: clockSays, ms }
   return {
     target,
     code,

@@ -3,9 +3,12 @@ import { addressOf, endpointTarget, familyName, familyOf, given, needed, ofFamil
 import { NotApplicable } from '../failure.ts'
 import { askHttps, askHttpsRepeatedly, type HttpsOptions, type HttpsResult } from '../probe/http.ts'
 import { judgeEach } from '../probe/judge.ts'
+import { judgeClock } from '../probe/state/clock.ts'
 import type { Endpoint, Family, Outcome, Plan, Target } from '../types.ts'
 import { httpsAnswer } from './answers.ts'
 import { families, question } from './question.ts'
+import { sidecarOf } from './sidecar.ts'
+import { answerOf, type StateAnswer } from './verdict.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 /** The path, and the certificate where it could be verified, as two outcomes. */
@@ -35,6 +38,7 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
     protocol: 'tcp',
     port,
   }
+  await sidecarOf(plan, place)
   const results: HttpsResult[] = []
   const ask = async (times: number) => {
     const answers = await askHttpsRepeatedly(target, times, https(plan))
@@ -47,8 +51,9 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
 })
 
 /** Every address of the EndpointSlices of the service kubernetes. */
-export const apiEndpoints = question('both', families, async (plan, { family }): Promise<HttpsAnswer> => {
+export const apiEndpoints = question('both', families, async (plan, { family }, place): Promise<HttpsAnswer> => {
   const targets = endpointsOver(plan, family).map((endpoint) => endpointTarget('an API server endpoint', endpoint))
+  await sidecarOf(plan, place)
   return askAll(targets, 'API server endpoints', https(plan))
 })
 
@@ -61,22 +66,53 @@ export function endpointsOver(plan: Plan, family: Family): readonly Endpoint[] {
 
 /** The server that the kubeconfig names, with the CA and name that the kubeconfig says. Not by family: it has one name. */
 export async function kubeconfigServer(plan: Plan): Promise<HttpsAnswer> {
+  const { targets, unresolved, results } = await askedByKubeconfig(plan)
+  if (unresolved) return { targets: [], path: failed('API_NAME_UNRESOLVED', unresolved), certificate: fine }
+  return judged(targets, 'addresses of the API server', results)
+}
+
+/** This node's clock beside that of every address of that server, by the same answers. */
+export async function nodeClock(plan: Plan): Promise<StateAnswer> {
+  const { results } = await askedByKubeconfig(plan)
+  const readings = results.flatMap(({ target, clock }) => (clock ? [{ server: target.address, clock }] : []))
+  return answerOf(judgeClock(readings))
+}
+
+interface Asked {
+  readonly targets: readonly Target[]
+  readonly unresolved: string | undefined
+  readonly results: readonly HttpsResult[]
+}
+
+const asked = new Map<string, Promise<Asked>>()
+
+/** Once a run. */
+function askedByKubeconfig(plan: Plan): Promise<Asked> {
+  const known = asked.get(plan.runId) ?? askKubeconfigServer(plan)
+  asked.set(plan.runId, known)
+  return known
+}
+
+async function askKubeconfigServer(plan: Plan): Promise<Asked> {
   const { url, addresses, unresolved, viaProxy, host, port, serverName, ca, insecure } = given(plan.api.server)
   if (viaProxy) throw new NotApplicable('needs a server that is reached directly, the kubeconfig names a proxy-url')
   if (!url.startsWith('https:')) throw new NotApplicable(`needs a server with https, the kubeconfig names ${url}`)
-  if (unresolved) return { targets: [], path: failed('API_NAME_UNRESOLVED', unresolved), certificate: fine }
+  if (unresolved) return { targets: [], unresolved, results: [] }
   const targets = addresses.map((address): Target => {
     const family = familyOf(address)
     return { role: 'the kubeconfig’s API server', name: host, address, family, protocol: 'tcp', port }
   })
-  return askAll(targets, 'addresses of the API server', { path: PATH, ca, serverName, insecure })
+  return { targets, unresolved, results: await askHttps(targets, { path: PATH, ca, serverName, insecure }) }
 }
 
 const fine: Outcome<void> = { ok: true, value: undefined, evidence: [] }
 const failed = (code: string, detail: string): Outcome<void> => ({ ok: false, code, detail, evidence: [] })
 
 async function askAll(targets: readonly Target[], noun: string, options: HttpsOptions): Promise<HttpsAnswer> {
-  const results = await askHttps(targets, options)
+  return judged(targets, noun, await askHttps(targets, options))
+}
+
+function judged(targets: readonly Target[], noun: string, results: readonly HttpsResult[]): HttpsAnswer {
   return { targets, path: judgeEach(noun, results.map(httpsAnswer)), certificate: certificateOf(results) }
 }
 

@@ -12,6 +12,7 @@ import { blockedOutcomes, blockedProtocols, together } from './dns-judge.ts'
 import { clusterNameservers, type Expected, kubernetesName, nameserver, serviceName } from './dns-names.ts'
 import { sourceHas } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
+import { sidecarOf } from './sidecar.ts'
 
 export interface DnsAnswer {
   readonly targets: readonly Target[]
@@ -49,6 +50,7 @@ export const dnsReplicas = question('pod', families, async (plan, row): Promise<
     found ? `${given(plan.dns).service} has only ${found}` : 'it has none, and the pod does not use it',
   )
   const targets = asked.map((replica) => endpointTarget('a DNS replica', replica))
+  await sidecarOf(plan, 'pod')
   const [answers, edns] = await Promise.all([askAll(targets, expected), askEdns(targets, expected)])
   const perTarget = targets.map((target) => together(answers.filter((answer) => answer.target === target)))
   const told = await Promise.all(
@@ -99,6 +101,7 @@ function judgeEdns(edns: readonly Answer[], plain: readonly Answer[]): Outcome<v
 async function fromNameservers(plan: Plan, row: Asking, expected: Expected): Promise<DnsAnswer> {
   const servers = clusterNameservers(plan, row)
   const targets = servers.flatMap((address) => [nameserver(address, 'udp'), nameserver(address, 'tcp')])
+  await sidecarOf(plan, 'pod')
   const judged = await Promise.all(targets.map((target) => askNameserver(plan, row, target, expected)))
   const told = blockedOutcomes(judged).map(async (outcome, index) => {
     const plain = judged[index] ?? outcome

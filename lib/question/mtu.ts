@@ -22,6 +22,7 @@ import { externalPing, externalTarget } from './external.ts'
 import { firstHop, isCutByNode, nodeSide, readNodeCounters, tunnelFrom, whereErrorsEnd } from './mtu-around.ts'
 import { destinationPing, openTcpPort, type PingAnswer, podOf, targetOf } from './pod.ts'
 import { destinations, destinationsHere, families, question } from './question.ts'
+import { tcpProves } from './sidecar.ts'
 
 export interface MtuAnswer {
   readonly targets: readonly Target[]
@@ -166,7 +167,8 @@ async function around(
   const asksTcp = hole || path.state === 'unanswered' || (path.state === 'lower-signalled' && insideCluster)
   const short = expected !== null && (path.mtu ?? expected) < expected
   if (!asksTcp && !suspicious && !short) return plain
-  const [segment, side] = await Promise.all([asksTcp ? segmentTo(port) : null, nodeSide(plan, place, target.address)])
+  const proves = asksTcp && (await tcpProves(plan, place, target))
+  const [segment, side] = await Promise.all([proves ? segmentTo(port) : null, nodeSide(plan, place, target.address)])
   const tunnel = side && tunnelFrom(side)
   return {
     ...plain,

@@ -2,11 +2,12 @@
 import { addressOf, familyName, given, needed } from '../fact.ts'
 import { type EchoResult, echo, judgeEcho } from '../probe/icmp.ts'
 import { judgeEach, nameOf } from '../probe/judge.ts'
-import { connect, type TcpResult } from '../probe/tcp.ts'
+import type { TcpResult } from '../probe/tcp.ts'
 import type { UdpState } from '../probe/udp.ts'
 import type { Answer, Evidence, Outcome, Plan, PodTarget, Target } from '../types.ts'
 import { echoAnswer, lossAnswer, tcpAnswer } from './answers.ts'
 import { type Asking, destinations, question } from './question.ts'
+import { connectBeyond } from './sidecar.ts'
 
 export interface PingAnswer {
   readonly targets: readonly Target[]
@@ -47,11 +48,20 @@ export const destinationTcp = question('pod', destinations, async (plan, row): P
 })
 
 /** A pod without a known port is asked on the discard port: a refusal is as good a proof of the path. */
-const destinationConnections = question('pod', destinations, async (plan, row): Promise<readonly TcpResult[]> => {
-  const base = targetOf(plan, row, 'tcp')
-  const { tcpPorts } = podOf(plan, row)
-  return connect((tcpPorts.length > 0 ? tcpPorts : [DISCARD_PORT]).map((port) => ({ ...base, port })))
-})
+const destinationConnections = question(
+  'pod',
+  destinations,
+  async (plan, row, place): Promise<readonly TcpResult[]> => {
+    const base = targetOf(plan, row, 'tcp')
+    const { tcpPorts } = podOf(plan, row)
+    const ports = tcpPorts.length > 0 ? tcpPorts : [DISCARD_PORT]
+    return connectBeyond(
+      plan,
+      place,
+      ports.map((port) => ({ ...base, port })),
+    )
+  },
+)
 
 /** A port of the destination pod of a row that took a connection; null: there is none. */
 export async function openTcpPort(plan: Plan, row: Asking): Promise<Target | null> {

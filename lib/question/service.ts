@@ -4,7 +4,7 @@ import { endpointTarget, familyName, familyOf, given, needed, ofFamily } from '.
 import { CheckFailure, NotApplicable } from '../failure.ts'
 import { echo, judgeEcho } from '../probe/icmp.ts'
 import { allOf, judgeEach, nameOf } from '../probe/judge.ts'
-import { connect, connectRepeatedly, type TcpResult } from '../probe/tcp.ts'
+import type { TcpResult } from '../probe/tcp.ts'
 import type { UdpResult } from '../probe/udp.ts'
 import type { Answer, Endpoint, Evidence, Outcome, Plan, ServiceFacts, Target } from '../types.ts'
 import { speakUdp } from './alive.ts'
@@ -12,6 +12,7 @@ import { tcpAnswer, udpAnswer } from './answers.ts'
 import { DISCARD_PORT, judgePing, type PingAnswer, signOfLife, sourceHas, type TcpAnswer } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
 import { rulesOnNode, sayDifference } from './service-rules.ts'
+import { connectBeyond, connectBeyondRepeatedly } from './sidecar.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 /** Ping of every ready endpoint; TCP tells for silent ones whether only ICMP is filtered. */
@@ -76,7 +77,7 @@ export async function askService(
     askVirtual(
       target,
       backends,
-      (times) => attemptsAt(target, times),
+      (times) => attemptsAt(plan, target, times),
       () => pathsLose(plan, row),
     ),
   )
@@ -111,9 +112,9 @@ async function onlyInRules(plan: Plan, { namespace, name }: ServiceFacts): Promi
     : ['every ready endpoint answers directly']
 }
 
-async function attemptsAt(target: Target, times: number): Promise<Answer[]> {
+async function attemptsAt(plan: Plan, target: Target, times: number): Promise<Answer[]> {
   if (target.protocol === 'udp') return (await speakUdp(Array.from({ length: times }, () => target))).map(udpAnswer)
-  return (await connectRepeatedly(target, times)).results.map(tcpAnswer)
+  return (await connectBeyondRepeatedly(plan, 'pod', target, times)).map(tcpAnswer)
 }
 
 const endpointAnswers = question('pod', families, async (plan, row) => {
@@ -124,7 +125,7 @@ const endpointAnswers = question('pod', families, async (plan, row) => {
   needed(targets, 'a TCP or UDP port of the destination service', 'its endpoints have none')
   const tcp = targets.filter(({ protocol }) => protocol === 'tcp')
   const udp = targets.filter(({ protocol }) => protocol === 'udp')
-  const [connections, datagrams] = await Promise.all([connect(tcp), speakUdp(udp)])
+  const [connections, datagrams] = await Promise.all([connectBeyond(plan, 'pod', tcp), speakUdp(udp)])
   const answers: Answer[] = [...connections.map(tcpAnswer), ...datagrams.map(udpAnswer)]
   return { targets, answers, results: [...connections, ...datagrams] }
 })
@@ -139,7 +140,7 @@ async function otherSigns(plan: Plan, row: Asking): Promise<readonly (TcpResult 
     ...endpointTarget('a ready endpoint', endpoint, 'tcp'),
     port: DISCARD_PORT,
   }))
-  return [...onPorts, ...(await connect(discard))]
+  return [...onPorts, ...(await connectBeyond(plan, 'pod', discard))]
 }
 
 const hasPort = ({ port, protocol }: Endpoint): boolean => port > 0 && (protocol === 'tcp' || protocol === 'udp')

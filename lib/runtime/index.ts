@@ -48,6 +48,17 @@ export async function listPods(options: LookupOptions): Promise<Fact<LocatedPodS
   return misses.length > 0 && !failures.some(isBroken) ? { state: 'known', value: [] } : noRuntime(failures)
 }
 
+/** Ids of every sandbox that the runtime knows, ready or not. Unknown as listPods. */
+export async function sandboxIds(options: LookupOptions): Promise<Fact<readonly string[]>> {
+  const { settled, failures } = await eachRuntime<readonly string[]>(options, async (runtime) => {
+    const sandboxes = await runtime.sandboxes()
+    return sandboxes.length > 0
+      ? { state: 'known', value: sandboxes.map(({ id }) => id) }
+      : unknown('POD_NOT_ON_NODE', '', '')
+  })
+  return settled ?? noRuntime(failures)
+}
+
 /**
  * The network namespace of a pod on this node. A named endpoint is asked alone; else the usual sockets in turn, then
  * /proc. Unknown codes: RUNTIME_UNAVAILABLE, POD_NOT_ON_NODE, POD_NOT_RUNNING, POD_AMBIGUOUS, SANDBOXED_RUNTIME,

@@ -40,6 +40,7 @@ export interface Settings {
   /** unix:///path */
   readonly runtimeEndpoint: string | null
   readonly nodeNetns: string | null
+  readonly leasesDir: string | null
   readonly reportsDir: string
   readonly strict: boolean
   readonly trace: boolean
@@ -107,6 +108,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     externalName: read('EXTERNAL_NAME', domainName, null),
     runtimeEndpoint: read('CONTAINER_RUNTIME_ENDPOINT', runtimeEndpoint, null),
     nodeNetns: read('NODE_NETNS', absolutePath, null),
+    leasesDir: read('CNI_LEASES_DIR', absolutePath, null),
     reportsDir: read('REPORTS_DIR', text, 'reports'),
     strict: read('STRICT', boolean, false),
     trace: read('TRACE', boolean, false),

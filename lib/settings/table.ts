@@ -105,6 +105,12 @@ export const SETTINGS = [
     example: '/proc/1/ns/net',
   },
   {
+    name: 'CNI_LEASES_DIR',
+    meaning: 'The directory on the node in which the CNI plug-in host-local keeps its leases, by network.',
+    default: '/var/lib/cni/networks, and that of kindnet',
+    example: '/var/lib/cni/networks',
+  },
+  {
     name: 'PROBES',
     meaning: 'Echo requests for each target, 1 to 100.',
     default: '5',

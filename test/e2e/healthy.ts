@@ -15,7 +15,8 @@ export const allChecks: readonly string[] = ['host', 'pod'].flatMap((place) =>
 
 /** Questions that have no family. */
 const ONCE = [
-  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight'],
+  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'host/clock'],
+  ...['pod/preflight', 'pod/link', 'pod/sidecar'],
   ...['host/service-rules', 'host/conntrack-stale'],
   ...['host/conntrack-fill', 'host/iptables-back-ends', 'host/kube-proxy', 'host/kubelet', 'host/reverse-path'],
   ...['host/traffic-conntrack', 'host/traffic-interface', 'host/vxlan-checksum'],

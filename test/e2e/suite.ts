@@ -40,6 +40,7 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     KUBECONFIG: cluster.kubeconfig,
     CONTAINER_RUNTIME_ENDPOINT: `unix://${node.socket}`,
     NODE_NAME: node.name,
+    CNI_LEASES_DIR: join(cluster.dir, node.name, 'ipam'),
     SRC_POD: 'bbox',
     EXTERNAL_IP: cluster.plan.outside.join(','),
     EXTERNAL_NAME: 'outside.test',

@@ -22,13 +22,15 @@ const OF_FAMILY = [
     (check) => `pod/${check}`,
   ),
   ...['pod/endpoints-ping', 'pod/endpoints-port'],
+  ...['pod/addresses', 'pod/duplicate-address', 'pod/routes'],
   ...['destination-ping', 'destination-tcp', 'mtu-destination'].flatMap((check) => [
     `pod/${check} other-node`,
     `pod/${check} same-node`,
   ]),
 ]
 const ONCE = [
-  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'pod/preflight'],
+  ...['host/preflight', 'host/api-livez', 'host/api-readyz', 'host/kubeconfig-server', 'host/clock'],
+  ...['pod/preflight', 'pod/link', 'pod/sidecar'],
   ...['host/conntrack-stale', 'host/conntrack-fill', 'host/iptables-back-ends', 'host/reverse-path'],
   ...['host/traffic-conntrack', 'host/traffic-interface', 'host/vxlan-checksum'],
 ]

@@ -42,6 +42,7 @@ export const states = (node: Partial<NamespaceState> = {}, own: Partial<Namespac
         scope: 'global',
         dadFailed: false,
         tentative: false,
+        dynamic: false,
       },
     ],
     ...node,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { arpRequest, neighbourSolicitation } from '../../../lib/packet/neighbour.ts'
+import { arpRequest, claimedBy, conflictProbe, neighbourSolicitation } from '../../../lib/packet/neighbour.ts'
 
 const MAC = '02:00:00:00:00:01'
 
@@ -43,6 +43,37 @@ it('its checksum makes the whole sum up to all ones (RFC 1071)', () => {
       for (let at = 0; at < pseudo.length; at += 2) sum += pseudo.readUInt16BE(at)
       while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
       expect(sum).toBe(0xffff)
+    }),
+  )
+})
+
+it('a probe for our own address names no sender, so that nobody learns from it (RFC 5227, RFC 4862)', () => {
+  const arp = Buffer.from(conflictProbe('192.0.2.1', MAC).payload)
+  expect(arp.subarray(14, 18).toString('hex')).toBe('00000000')
+  expect(arp.subarray(24, 28).toString('hex')).toBe('c0000201')
+  const ndp = Buffer.from(conflictProbe('2001:db8::12:3456', MAC).payload)
+  expect(ndp.subarray(8, 24).toString('hex')).toBe('0'.repeat(32))
+  expect(ndp.length).toBe(40 + 24)
+})
+
+it('who claims an address is read from ARP packets about it, and from advertisements', () => {
+  const claim = Buffer.from(arpRequest('192.0.2.1', MAC, '192.0.2.254').payload)
+  expect(claimedBy('192.0.2.1', claim, 'x')).toBe(MAC)
+  expect(claimedBy('192.0.2.2', claim, 'x')).toBeNull()
+  const advertised = Buffer.from(neighbourSolicitation('fe80::1', MAC, '2001:db8::1').payload)
+  expect(claimedBy('2001:db8::1', advertised, 'x')).toBeNull()
+  advertised[40] = 136
+  expect(claimedBy('2001:db8::1', advertised, 'x')).toBe('x')
+  advertised[64] = 2
+  expect(claimedBy('2001:db8::1', advertised, 'x')).toBe(MAC)
+  expect(claimedBy('2001:db8::2', advertised, 'x')).toBeNull()
+})
+
+it.each(['192.0.2.1', '2001:db8::1'])('garbage claims nothing and breaks nothing (%s)', (address) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+      const mac = claimedBy(address, Buffer.from(bytes), 'x')
+      expect(mac === null || mac === 'x' || /^[0-9a-f:]{17}$/.test(mac)).toBe(true)
     }),
   )
 })

@@ -20,6 +20,7 @@ const address = (rest: Partial<LocalAddress>): LocalAddress => ({
   scope: 'global',
   dadFailed: false,
   tentative: false,
+  dynamic: false,
   ...rest,
 })
 

@@ -78,6 +78,7 @@ describe('httpsAnswer', () => {
       status: 200,
       phases: { connect: 1, tls: 2, firstByte: 3.123 },
       certificate: null,
+      clock: null,
       ...changes,
     })
 
