@@ -277,6 +277,8 @@ export interface FilterSeen {
   readonly side: Side
   readonly hook: string
   readonly of: 'probe' | 'answer' | 'tunnel out' | 'tunnel in'
+  /** The packets' destination, as it is on the node behind address translation. */
+  readonly destination: string
   readonly verdict: 'drop' | 'reject'
   readonly certain: boolean
   readonly rule: string

@@ -62,7 +62,7 @@ function notSent(branch: Branch, around: Around): Draft {
   const { place, names, sides } = around
   const where = askingSide(place, names)
   const side = 'own'
-  const filter = filterAt(flow.filters, side, ['output', 'postrouting'], 'probe')
+  const filter = filterAt(branch, side, ['output', 'postrouting'], 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const own = flow.routes.own
   if (own && !own.ok) {
@@ -157,7 +157,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   const node = `node ${names.node}`
   const reverse = reversePath(branch, around)
   if (reverse) return reverse
-  const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
+  const filter = filterAt(branch, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const route = flow.routes.node[branch.destination]
   if (route && !route.ok) {
@@ -188,7 +188,7 @@ function tunnelSendsNothing(branch: Branch, around: Around): Draft {
   const { names, sides } = around
   const device = branch.last?.device ?? 'the tunnel'
   const there = nodeOf(branch.destination, names)
-  const out = filterAt(branch.flow.filters, 'node', ['output', 'postrouting'], 'tunnel out')
+  const out = filterAt(branch, 'node', ['output', 'postrouting'], 'tunnel out')
   if (out?.certain) return byFilter(out, branch, around)
   const state = nodeStateOf(sides)
   const hop = branch.flow.routes.node[branch.destination]?.gateway ?? branch.destination
@@ -213,9 +213,9 @@ function beyond(branch: Branch, around: Around): Draft {
   const { names, sides } = around
   const { flow, destination, last } = branch
   const family = flow.target.family
-  const incoming = filterAt(flow.filters, sides.fromNode ? 'own' : 'node', ['prerouting', 'input'], 'tunnel in')
+  const incoming = filterAt(branch, sides.fromNode ? 'own' : 'node', ['prerouting', 'input'], 'tunnel in')
   if (incoming?.certain && last?.outer) return byFilter(incoming, branch, around)
-  const outgoing = filterAt(flow.filters, sides.fromNode ? 'own' : 'node', ['output', 'postrouting'], 'probe')
+  const outgoing = filterAt(branch, sides.fromNode ? 'own' : 'node', ['output', 'postrouting'], 'probe')
   if (outgoing?.certain) return byFilter(outgoing, branch, around)
   const there = nodeOf(destination, names)
   const others = (around.answering.get(destination) ?? []).filter((how) => how !== wire(flow.target))
@@ -296,9 +296,9 @@ function unansweredBeyond(branch: Branch, around: Around, there: string | null, 
 const TUNNELS: Readonly<Record<number, string>> = { 8472: 'VXLAN', 4789: 'VXLAN', 4790: 'VXLAN', 6081: 'Geneve' }
 
 function targetSilent(branch: Branch, around: Around): Draft {
-  const { flow, destination, last } = branch
+  const { destination, last } = branch
   const { names } = around
-  const filter = filterAt(flow.filters, 'target', ['ingress', 'prerouting', 'input', 'output'], 'probe')
+  const filter = filterAt(branch, 'target', ['ingress', 'prerouting', 'input', 'output'], 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
   const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
@@ -323,7 +323,10 @@ function refusedByError(branch: Branch, around: Around): Draft {
   const from = last?.source ?? ''
   // what did not come in from anywhere was said here
   const local = !flow.stations.some(({ kind, side, outgoing }) => kind === 'error' && side === 'node' && !outgoing)
-  const filter = flow.filters.find(({ verdict, of, certain }) => verdict === 'reject' && of === 'probe' && certain)
+  const filter = flow.filters.find(
+    ({ verdict, of, certain, destination: to }) =>
+      verdict === 'reject' && of === 'probe' && certain && [destination, flow.target.address].includes(to),
+  )
   if (local && filter) return byFilter(filter, branch, around)
   const route = flow.routes.node[destination] ?? flow.routes.own
   if (local && route && !route.ok) return lostOnNode(branch, around)
@@ -374,11 +377,9 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
   const { names } = around
   const reverse = reversePath(branch, around)
   if (reverse) return reverse
-  const tunnel = last?.outer
-    ? filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'input'], 'tunnel in')
-    : undefined
+  const tunnel = last?.outer ? filterAt(branch, 'node', ['ingress', 'prerouting', 'input'], 'tunnel in') : undefined
   if (tunnel?.certain) return byFilter(tunnel, branch, around)
-  const filter = filterAt(flow.filters, 'node', ['ingress', 'prerouting', 'forward', 'postrouting', 'input'], 'answer')
+  const filter = filterAt(branch, 'node', ['ingress', 'prerouting', 'forward', 'postrouting', 'input'], 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
   const back = flow.routes.back[destination]
   const astray = back?.ok && back.device && !isPodSide(back.device, around.sides)
@@ -436,7 +437,7 @@ function answerLostInPod(branch: Branch, around: Around): Draft {
       hides: null,
     }
   }
-  const filter = filterAt(flow.filters, 'own', ['ingress', 'prerouting', 'input'], 'answer')
+  const filter = filterAt(branch, 'own', ['ingress', 'prerouting', 'input'], 'answer')
   if (filter) return byFilter(filter, branch, around)
   return {
     code: 'ANSWER_LOST_IN_POD',
@@ -480,13 +481,20 @@ function unseen(branch: Branch, around: Around): Draft {
   }
 }
 
+/** The rule at one of those hooks for the branch's packets; a certain one goes before one that only may match. */
 function filterAt(
-  filters: readonly FilterSeen[],
+  { flow, destination }: Branch,
   side: FilterSeen['side'],
   hooks: readonly string[],
   of: FilterSeen['of'],
 ): FilterSeen | undefined {
-  const here = filters.filter((one) => one.side === side && hooks.includes(one.hook) && one.of === of)
+  const here = flow.filters.filter(
+    (one) =>
+      one.side === side &&
+      hooks.includes(one.hook) &&
+      one.of === of &&
+      [destination, flow.target.address].includes(one.destination),
+  )
   return here.find(({ certain }) => certain) ?? here[0]
 }
 

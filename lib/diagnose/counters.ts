@@ -19,7 +19,7 @@ export const follow = ({ counters }: Observed, side: Side, name: string, sent: W
 }
 
 /** Telling counters that moved, each with what that says; the kernel's reasons of drops, where they were asked for. */
-export function movedEvidence({ counters, drops }: Observed, sent: Windows): readonly Evidence[] {
+export function movedEvidence({ counters, drops, blind }: Observed, sent: Windows): readonly Evidence[] {
   const word = (moved: Windows) =>
     movesWith(moved, sent)
       ? 'follows the probes'
@@ -35,7 +35,11 @@ export function movedEvidence({ counters, drops }: Observed, sent: Windows): rea
     drops !== null && typeof drops !== 'string'
       ? Object.entries(drops).map(([reason, moved]) => ['kernel', `dropped: ${reason}`, moved.join(', '), word(moved)])
       : []
-  const refused: Evidence[] = typeof drops === 'string' ? [{ kind: 'scalar', name: 'TRACE', value: drops }] : []
+  const unseen = (Object.keys(blind) as Side[]).map(
+    (side): Evidence => ({ kind: 'scalar', name: `not seen of the ${NAMES[side]}`, value: blind[side] ?? '' }),
+  )
+  const refused: Evidence[] =
+    typeof drops === 'string' ? [...unseen, { kind: 'scalar', name: 'TRACE', value: drops }] : unseen
   const all = [...rows, ...reasons]
   if (all.length === 0) return refused
   const name = `counters that moved in windows of ${sent.join(', ')} probes a target`

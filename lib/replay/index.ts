@@ -6,12 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Agent, agentIn } from '../agent/client.ts'
 import { readAllCounters } from '../node/counters.ts'
 import { openDropTrace } from '../node/drops.ts'
+import { readFirewall } from '../node/firewall/read.ts'
 import { routeOf } from '../node/routes.ts'
 import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
 import { watchingAlone } from '../quiet.ts'
-import type { FlowSeen, NamespaceState, Observed, RouteSaid, Side, Windows } from '../state.ts'
+import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side, Windows } from '../state.ts'
 import type { Outcome, Place, Plan, Target } from '../types.ts'
+import { filtersOf } from './filters.ts'
 import { type Sender, sendersFor, sendRounds } from './send.ts'
 import { stationsOf, type Watched } from './stations.ts'
 
@@ -87,9 +89,9 @@ interface Watcher {
 
 async function observe(plan: Plan, place: Place, targets: readonly Target[], windows: Windows): Promise<Observed> {
   const watchers = watchersFor(plan, place, targets)
-  const states = await statesOf(watchers)
   const addresses = [...ownAddresses(plan, place), ...targets.map(({ address }) => address)]
   const blind: Partial<Record<Side, string>> = {}
+  const [states, firewalls] = await Promise.all([statesOf(watchers), firewallsOf(watchers, blind)])
   await Promise.all(
     watchers.map(async ({ side, agent }) => {
       const said = await (agent ? agent.ask('watchAddresses', addresses) : watchAddresses(addresses))
@@ -128,7 +130,7 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
     }
   })
   const flows = await Promise.all(
-    senders.map((sender) => flowOf(sender, windows, watchers, watched, plan, place, states)),
+    senders.map((sender) => flowOf(sender, windows, watchers, watched, plan, place, states, firewalls)),
   )
   for (const sender of senders) sender.close()
   const first = !told
@@ -154,6 +156,28 @@ function watchersFor(plan: Plan, place: Place, targets: readonly Target[]): read
   })
   const target = here.slice(0, 1).map((path): Watcher => ({ side: 'target', agent: agentIn(path), pid: null, path }))
   return [own, ...node, ...target]
+}
+
+/** Read once a process, like the state. */
+const firewallsRead = new Map<string, Promise<Outcome<FirewallState>>>()
+
+function firewallAt(path: string | null): Promise<Outcome<FirewallState>> {
+  const key = path ?? ''
+  const state = firewallsRead.get(key) ?? readFirewall(path)
+  firewallsRead.set(key, state)
+  return state
+}
+
+async function firewallsOf(
+  watchers: readonly Watcher[],
+  blind: Partial<Record<Side, string>>,
+): Promise<Partial<Record<Side, FirewallState>>> {
+  const read = await Promise.all(watchers.map(async ({ side, path }) => [side, await firewallAt(path)] as const))
+  for (const [side, state] of read) {
+    const missing = state.ok ? state.value.missing : state.detail
+    if (missing !== null) blind[side] = `its packet filter could not be read in full: ${missing}`
+  }
+  return Object.fromEntries(read.flatMap(([side, state]) => (state.ok ? [[side, state.value]] : [])))
 }
 
 /** Read once a process: what is set wrong is so from the first failure on. */
@@ -211,6 +235,7 @@ async function flowOf(
   plan: Plan,
   place: Place,
   states: Partial<Record<Side, NamespaceState>>,
+  firewalls: Partial<Record<Side, FirewallState>>,
 ): Promise<FlowSeen> {
   const { target } = sender
   const stations = stationsOf({ target, keys: new Set(sender.keys()) }, watched)
@@ -238,6 +263,12 @@ async function flowOf(
       }),
     )
   }
+  const way = {
+    ...{ target, source, stations, routes: forward, entrance: iif },
+    key: target.protocol === 'icmp' ? undefined : sender.keys()[0],
+    port: peerOf(states)?.master ? (peerOf(states)?.name ?? null) : null,
+    fromNode: node === undefined,
+  }
   return {
     target,
     source,
@@ -246,7 +277,7 @@ async function flowOf(
     answered: sender.answered(),
     stations,
     routes: { own, node: forward, back },
-    filters: [],
+    filters: filtersOf(way, firewalls, states),
   }
 }
 

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checks: ['check', 'preflight', 'question'],
   check: ['diagnose', 'fact', 'failure', 'netns', 'policy', 'question', 'replay', 'state'],
-  replay: ['agent', 'node', 'packet', 'probe', 'quiet', 'socket', 'state'],
+  replay: ['agent', 'diagnose', 'node', 'packet', 'probe', 'quiet', 'socket', 'state'],
   quiet: [],
   question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'state'],
   agent: ['netns', 'node', 'probe'],

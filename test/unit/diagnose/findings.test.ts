@@ -31,6 +31,7 @@ const filter = (more: Partial<FilterSeen>): FilterSeen => ({
   ...{ side: 'node', hook: 'forward', of: 'probe', verdict: 'drop', certain: true },
   ...{ rule: 'tcp dport 8080 drop', chain: 'chain inet x forward', show: 'nft -a list chain inet x forward' },
   remove: 'nft delete rule inet x forward handle 7',
+  destination: THERE,
   ...more,
 })
 const route = (said: string, ok = false): RouteSaid => ({ ok, device: ok ? 'eth0' : null, gateway: null, said })
