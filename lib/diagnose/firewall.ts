@@ -4,6 +4,7 @@
  * where every condition on the way is known. Pure.
  */
 import type { FirewallChain, FirewallState, FirewallStep } from '../state.ts'
+import { matches, setOf } from './firewall/match.ts'
 import { addressText, type FirewallPacket, join, type View, viewAt } from './firewall/packet.ts'
 import { type FirewallFinding, type Flow, TooDeep, Walk } from './firewall/walk.ts'
 
@@ -235,16 +236,23 @@ function tracks(state: FirewallState, view: View, family: HookQuestion['family']
   const before = known.get(key)
   if (before !== undefined) return before
   const found = state.chains.some(
-    (chain) => serves(chain, view, family) && chain.rules.some(({ steps }) => steps.some(switchesTrackingOn)),
+    (chain) => serves(chain, view, family) && chain.rules.some(({ steps }) => switchTrackingOn(steps, view)),
   )
   known.set(key, found)
   return found
 }
 
-function switchesTrackingOn(step: FirewallStep): boolean {
-  if (step.kind === 'match' || step.kind === 'vmap')
-    return step.fields.some((field) => /^(ct|xt ctstate)\b/.test(field))
-  return step.kind === 'verdict' && ['dnat', 'snat', 'redirect'].includes(step.verdict.kind)
+/** In inet a rule that translates to addresses of one family does so for that family alone. */
+function switchTrackingOn(steps: readonly FirewallStep[], view: View): boolean {
+  const asksState = (step: FirewallStep) =>
+    (step.kind === 'match' || step.kind === 'vmap') && step.fields.some((field) => /^(ct|xt ctstate)\b/.test(field))
+  const translates = (step: FirewallStep) =>
+    step.kind === 'verdict' && ['dnat', 'snat', 'redirect'].includes(step.verdict.kind)
+  const ofOther = (step: FirewallStep) =>
+    step.kind === 'match' &&
+    step.fields[0] === 'meta protocol' &&
+    matches(step, view, { family: 'inet', hook: 'prerouting', priority: 0 }, setOf(step.values, {})) !== true
+  return steps.some(asksState) || (steps.some(translates) && !steps.some(ofOther))
 }
 
 /** Address translation is decided once a connection; later packets follow, whatever the rules say by then. */

@@ -39,16 +39,19 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
   ) => {
     const state = firewalls[side]
     if (!state) return []
-    const local = localAddresses(states[side])
-    return dropsFor(state, { ...packet, localAddresses: local, mark: 0 }, path).map((found): FilterSeen => {
-      const { show, remove } = describe(found)
-      const { verdict, rule, hook, certain } = found
-      return {
-        ...{ side, hook, of, destination, certain, rule, show, remove },
-        verdict: verdict === 'reject' ? 'reject' : 'drop',
-        chain: `chain ${found.family} ${found.table} ${found.chain}`,
-      }
-    })
+    // Its first hook sees no mark yet; at a later one rules before may have set it.
+    const mark = ['prerouting', 'output'].includes(path[0]?.hook ?? '') ? 0 : undefined
+    return dropsFor(state, { ...packet, localAddresses: localAddresses(states[side]), mark }, path).map(
+      (found): FilterSeen => {
+        const { show, remove } = describe(found)
+        const { verdict, rule, hook, certain } = found
+        return {
+          ...{ side, hook, of, destination, certain, rule, show, remove },
+          verdict: verdict === 'reject' ? 'reject' : 'drop',
+          chain: `chain ${found.family} ${found.table} ${found.chain}`,
+        }
+      },
+    )
   }
   const probe = probeOf(way)
   const device = (side: Side, outgoing: boolean) =>
@@ -185,11 +188,9 @@ function answerOf({
   }
 }
 
-/** Every address that is the namespace's own. */
-const localAddresses = (state: NamespaceState | undefined): readonly string[] =>
-  state?.routes
-    .filter(({ type, table }) => type === 'local' && table === 'local')
-    .map(({ destination }) => destination) ?? []
+/** Every address that is the namespace's own; undefined: not known. */
+const localAddresses = (state: NamespaceState | undefined): readonly string[] | undefined =>
+  state?.routes.filter(({ type, table }) => type === 'local' && table === 'local').map(({ destination }) => destination)
 
 interface Tunnel {
   readonly destination: string
