@@ -78,16 +78,17 @@ function askOften(target: Target, times: number, expected: Expected): Promise<re
 /** Every record type from every server. */
 export async function askAll(
   servers: readonly Target[],
-  { name, records }: Expected,
+  { name, records, outside }: Expected,
   options: DnsOptions = {},
 ): Promise<readonly TypedAnswer[]> {
   const asked = await Promise.all(records.map(({ type }) => askDns(servers, { name, type }, options)))
   return servers.flatMap((_, server) => {
     const results = asked.flatMap((list) => list[server] ?? [])
     const unknown = results.some(({ addresses }) => addresses.length > 0) ? 'any' : 'some'
-    return results.map((result, record) => ({
-      ...dnsAnswer(result, records[record]?.values ?? unknown),
-      type: result.question.type,
-    }))
+    return results.map((result, record) => {
+      const answer = dnsAnswer(result, records[record]?.values ?? unknown)
+      const passes = outside === true && unknown === 'any' && answer.code === 'DNS_NXDOMAIN'
+      return { ...answer, ...(passes ? { code: null } : {}), type: result.question.type }
+    })
   })
 }

@@ -9,6 +9,8 @@ import type { Asking } from './question.ts'
 export interface Expected {
   readonly name: string
   readonly records: readonly { readonly type: DnsType; readonly values: readonly string[] | null }[]
+  /** Nobody of the cluster answers for it: that its server says NXDOMAIN of one type beside addresses of the other (RFC 4074) is let pass. */
+  readonly outside?: true
 }
 
 const DNS_PORT = 53
