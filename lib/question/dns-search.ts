@@ -130,7 +130,8 @@ async function walk(
     if (ends(answer, 'musl') && !ends(answer, running)) running = libcOf(plan, true)
     if (ends(answer, running)) break
   }
-  return judgeWalk(name, steps, running, expected, await singleMs(servers, steps))
+  const settled = await askedAgain(servers, steps)
+  return judgeWalk(name, settled, running, expected, await singleMs(servers, settled))
 }
 
 /** One dead replica of two takes each repeat with a chance of a half: four queries, asked so often, do not all meet it. */
@@ -170,14 +171,27 @@ export function readStep(results: readonly DnsResult[]): Omit<StepAnswer, keyof 
   return as('none', of('nxdomain') ? 'NXDOMAIN' : 'no address')
 }
 
+const beforeLast = (steps: readonly StepAnswer[]): number =>
+  steps.slice(0, -1).reduce((sum, { ms }) => sum + (ms ?? 0), 0)
+
+/** Of a slow search each step's quicker answer of two: what a cache keeps, or a busy machine delayed once, is no cost of the search. */
+async function askedAgain(servers: readonly Target[], steps: readonly StepAnswer[]): Promise<readonly StepAnswer[]> {
+  if (beforeLast(steps) < DEAR_MS) return steps
+  const again: StepAnswer[] = []
+  for (const step of steps.slice(0, -1)) {
+    const { ms } = step.ms === null ? step : await askStep(servers, step)
+    again.push({ ...step, ms: step.ms === null || ms === null ? step.ms : Math.min(step.ms, ms) })
+  }
+  return [...again, ...steps.slice(-1)]
+}
+
 const SINGLES = 3
 
 /** How long one query of the name that was found takes at most: only asked where a search took long enough to be judged. */
 async function singleMs(servers: readonly Target[], steps: readonly StepAnswer[]): Promise<number> {
   const last = steps.at(-1)
   const [server] = servers
-  const longest = steps.slice(0, -1).reduce((sum, { ms }) => sum + (ms ?? 0), 0)
-  if (longest < DEAR_MS || server === undefined || last?.state !== 'found') return 0
+  if (beforeLast(steps) < DEAR_MS || server === undefined || last?.state !== 'found') return 0
   const times: number[] = []
   for (let turn = 0; turn < SINGLES; turn++) {
     const results = await askBoth(server, last.name)
