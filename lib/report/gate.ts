@@ -213,7 +213,8 @@ export class Gate implements Reporter {
     this.#writing = undefined
     this.#written = performance.now()
     if (this.#lock?.state === 'held') return
-    const written = writeReports(this.#settings.reportsDir, this.#report())
+    const { reportsDir, surroundings } = this.#settings
+    const written = writeReports(reportsDir, this.#report(), { pipeline: surroundings.pipeline })
     this.#paths = written.ok ? written.value : []
     this.#unwritable = written.ok ? undefined : written.detail
   }

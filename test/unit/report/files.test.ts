@@ -30,6 +30,16 @@ test('writes three files into a directory that it makes, and nothing else', () =
   expect(data.schema).toBe(1)
 })
 
+test.each([
+  ['gitlab', true],
+  ['jenkins', true],
+  ['github', false],
+] as const)('in %s a failed case names the page as its attachment: %s', (kind, expected) => {
+  writeReports(join(dir, 'out'), report(everything), { pipeline: { kind, root: dir, summary: null } })
+  const junit = readFileSync(join(dir, 'out', 'junit-n1.xml'), 'utf8')
+  expect(junit.includes('[[ATTACHMENT|out/report-n1.html]]')).toBe(expected)
+})
+
 test('replaces a file rather than writing into it, so that a reader of the old one keeps it whole', () => {
   writeReports(dir, report(everything))
   const [junit = ''] = pathsOf(dir, 'n1')
