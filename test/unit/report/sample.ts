@@ -1,5 +1,5 @@
 /** Reports for the tests of the renderers: one with every verdict, and builders for variations. */
-import type { CheckRecord, Report, Result } from '../../../lib/types.ts'
+import type { CheckRecord, Finding, Report, Result } from '../../../lib/types.ts'
 
 export function result(
   file: string,
@@ -142,6 +142,49 @@ export const everything: readonly Result[] = [
     seen: 'https://192.0.2.10:6443 answered 200 in 3 ms',
   }),
 ]
+
+const endpoints = 'checks/pod/endpoints-tcp.test.ts > every ready endpoint of the destination service answers TCP'
+
+/** Two causes of what fails in `everything`, roots first; the second is proven by a failure of its own code. */
+export const findings: readonly Finding[] = [
+  {
+    id: 'TUNNEL_UNANSWERED-1',
+    code: 'TUNNEL_UNANSWERED',
+    cause: 'Tunnel packets from node n1 to node n3 (198.51.100.3) on UDP 8472 leave, and nothing comes back.',
+    confidence: 'proven',
+    evidence: [
+      {
+        kind: 'table',
+        name: 'TCP port 8080 of 198.51.100.11 asked again 7, 0, 11 times: seen',
+        columns: ['where', 'interface', 'times'],
+        rows: [['node n1', 'out by eth0', '7, 0, 11']],
+      },
+    ],
+    remedy: 'Open UDP 8472 between n1 and n3: `nft list ruleset` on both.',
+    explains: [`${endpoints} over IPv4, from the pod`],
+    again: 'SRC_POD=shop/bbox-6d4 npx vitest run checks/pod/endpoints-tcp.test.ts',
+    hides: 'whether the pods on n3 listen',
+  },
+  {
+    id: 'PATH_MTU_BLACK_HOLE-2',
+    code: 'PATH_MTU_BLACK_HOLE',
+    cause: '1400 bytes arrive at shop/web-7c9-x; 1401 to 1450 bytes vanish, and no router says so.',
+    confidence: 'likely',
+    evidence: [],
+    remedy: 'Set the pod network MTU to 1400.',
+    explains: [
+      'checks/pod/path-mtu.test.ts > the path to a pod on another node carries full-size packets over IPv4, from the pod',
+    ],
+    again: 'SRC_POD=shop/bbox-6d4 npx vitest run checks/pod/path-mtu.test.ts',
+    hides: null,
+  },
+]
+
+/** `everything` with its causes. */
+export const explained: readonly Result[] = everything.map((one) => ({
+  ...one,
+  findings: findings.filter(({ explains }) => explains.includes(one.id)).map(({ id }) => id),
+}))
 
 const full = (to: string) => `full-size packets reach ${to}`
 
