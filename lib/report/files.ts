@@ -1,4 +1,4 @@
-/** Writes the three reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
+/** Writes the reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Pipeline } from '../settings.ts'
@@ -6,6 +6,8 @@ import type { Outcome, Report } from '../types.ts'
 import { toHtml } from './html.ts'
 import { toJson } from './json.ts'
 import { type JUnitOptions, toJUnit } from './junit.ts'
+import { toMarkdown } from './markdown.ts'
+import { toMetrics } from './metrics.ts'
 
 /** The file of each report by the node's name, and what writes it; `paths` are where all of them will be. */
 const RENDERERS: readonly (readonly [
@@ -15,6 +17,8 @@ const RENDERERS: readonly (readonly [
   [(node) => `junit-${node}.xml`, (report, [, html = ''], options) => toJUnit(report, junitOptions(html, options))],
   [(node) => `report-${node}.html`, toHtml],
   [(node) => `report-${node}.json`, toJson],
+  [(node) => `report-${node}.md`, toMarkdown],
+  [(node) => `metrics-${node}.prom`, toMetrics],
 ]
 
 export interface WriteOptions {
@@ -28,7 +32,7 @@ function junitOptions(html: string, { pipeline }: WriteOptions): JUnitOptions {
 }
 
 /**
- * Writes junit-<node>.xml, report-<node>.html and report-<node>.json into `dir`; the value is their paths.
+ * Writes the reports of `report.node` into `dir`; the value is their paths.
  * Fails with REPORTS_UNWRITABLE; then a file of an earlier run is removed where that is possible, so that it is not taken for this one's.
  */
 export function writeReports(dir: string, report: Report, options: WriteOptions = {}): Outcome<readonly string[]> {

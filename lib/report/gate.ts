@@ -2,15 +2,17 @@
  * The thin Vitest reporter: collects results, writes the reports again after every file, prints one line a check, and sets
  * the exit code. It is installed by a plugin hook as well, so that `--reporter=dot` cannot remove the gate.
  */
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { type Case, diagnose } from '../diagnose/index.ts'
 import { publicSettings, readSettings } from '../settings.ts'
 import type { Fact, Plan, Report, Result, RunError } from '../types.ts'
-import { removeReports, writeReports } from './files.ts'
+import { reasonOf, removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
+import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
+import { annotations, mute, sectionOf } from './pipeline.ts'
 import { resultOf } from './results.ts'
 import { checkLine, summary } from './terminal.ts'
 
@@ -41,6 +43,8 @@ export class Gate implements Reporter {
   #lock: Lock | undefined
   #node = ''
   #interrupted: string | undefined
+  /** Set with the first line of a check. */
+  #section: ReturnType<typeof sectionOf> | undefined
 
   /** Why this run may not ask anything: another one has the node's reports. */
   get blocked(): Extract<Fact<never>, { state: 'unknown' }> | undefined {
@@ -87,7 +91,7 @@ export class Gate implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = resultOf(test)
-    if (this.speaks && result) process.stdout.write(`${checkLine(result, colourful())}\n`)
+    if (this.speaks && result) this.#say(`${checkLine(result, colourful())}\n`)
   }
 
   onTestModuleEnd(module: TestModule): void {
@@ -113,10 +117,40 @@ export class Gate implements Reporter {
   }
 
   #conclude(): void {
-    const paths = this.#paths
-    const text = summary(this.#report(), paths, colourful())
-    if (this.speaks) process.stdout.write(`\n${text}\n`)
+    const report = this.#report()
+    if (this.speaks) {
+      if (this.#section) process.stdout.write(this.#section(seconds()).close)
+      process.stdout.write(mute(`\n${summary(report, this.#paths, colourful())}\n`))
+    }
+    this.#tellGitHub(report)
     this.#lock?.release()
+  }
+
+  /** A line of a check; in a pipeline they fold into a section. */
+  #say(line: string): void {
+    if (!this.#section) {
+      this.#section = sectionOf(this.#settings.surroundings.pipeline?.kind, 'Checks')
+      process.stdout.write(this.#section(seconds()).open)
+    }
+    process.stdout.write(mute(line))
+  }
+
+  /** Annotations and the job's summary. */
+  #tellGitHub(report: Report): void {
+    const { pipeline } = this.#settings.surroundings
+    if (pipeline?.kind !== 'github') return
+    process.stdout.write(
+      annotations(report)
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
+    if (pipeline.summary === null) return
+    try {
+      appendFileSync(pipeline.summary, `${toMarkdown(report)}\n`)
+    } catch (error) {
+      const reason = reasonOf(error as NodeJS.ErrnoException)
+      process.stderr.write(`the summary of the job cannot be written to ${pipeline.summary}: ${reason}\n`)
+    }
   }
 
   #paths: readonly string[] = []
@@ -240,6 +274,8 @@ export function gate() {
     },
   }
 }
+
+const seconds = (): number => Math.floor(Date.now() / 1000)
 
 function colourful(): boolean {
   return Boolean(process.stdout.isTTY)

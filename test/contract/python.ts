@@ -53,7 +53,11 @@ export interface ReadFamily {
   readonly name: string
   readonly type: string
   readonly help: string
-  readonly samples: readonly (readonly [name: string, labels: Readonly<Record<string, string>>, value: number])[]
+  readonly samples: readonly (readonly [
+    name: string,
+    labels: { readonly node?: string; readonly [label: string]: string | undefined },
+    value: number,
+  ])[]
 }
 
 const read = (what: string, path: string): unknown =>

@@ -21,10 +21,16 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-test('writes three files into a directory that it makes, and nothing else', () => {
+test('writes its files into a directory that it makes, and nothing else', () => {
   const target = join(dir, 'a', 'b')
   expect(writeReports(target, report(everything))).toEqual({ ok: true, value: pathsOf(target, 'n1'), evidence: [] })
-  expect(readdirSync(target)).toEqual(['junit-n1.xml', 'report-n1.html', 'report-n1.json'])
+  expect(readdirSync(target)).toEqual([
+    'junit-n1.xml',
+    'metrics-n1.prom',
+    'report-n1.html',
+    'report-n1.json',
+    'report-n1.md',
+  ])
   const data = JSON.parse(readFileSync(join(target, 'report-n1.json'), 'utf8'))
   expect(data).toEqual(settled(report(everything)))
   expect(data.schema).toBe(1)
@@ -90,6 +96,12 @@ test('removes the reports of one node only', () => {
   writeReports(dir, report([]))
   writeReports(dir, report([], { node: 'n2' }))
   removeReports(dir, 'n1')
-  expect(readdirSync(dir)).toEqual(['junit-n2.xml', 'report-n2.html', 'report-n2.json'])
+  expect(readdirSync(dir)).toEqual([
+    'junit-n2.xml',
+    'metrics-n2.prom',
+    'report-n2.html',
+    'report-n2.json',
+    'report-n2.md',
+  ])
   removeReports(join(dir, 'absent'), 'n1')
 })

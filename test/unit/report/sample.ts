@@ -262,6 +262,44 @@ export const paths: readonly Result[] = [
   }),
 ]
 
+const dnsServer = {
+  role: 'a nameserver of the pod',
+  name: '198.51.100.10',
+  address: '198.51.100.10',
+  family: 4 as const,
+}
+
+/** What is measured on the way: round trips, loss, and the times of answers. */
+export const pings: readonly Result[] = [
+  result('checks/pod/endpoints-ping.test.ts', 'every endpoint answers ping', {
+    verdict: 'fail',
+    family: 4,
+    code: 'PACKET_LOSS',
+    evidence: [
+      {
+        kind: 'table',
+        name: 'echoes',
+        columns: ['target', 'address', 'sent', 'received', 'loss %', 'min ms', 'avg ms', 'max ms'],
+        rows: [
+          ['shop/web-7c9-x', '198.51.100.9', 10, 10, 0, 0.2, 0.4, 9],
+          ['shop/web-7c9-z', '198.51.100.11', 10, 5, 50, 0.3, 0.5, 1],
+        ],
+      },
+    ],
+  }),
+  result('checks/pod/dns-kubernetes.test.ts', 'the nameservers resolve kubernetes.default', {
+    verdict: 'pass',
+    family: 4,
+    answers: [2, 4].map((ms) => ({ target: dnsServer, code: null, said: 'answered', ms })),
+  }),
+  result('checks/pod/destination-tcp.test.ts', 'the destination pod takes connections', {
+    verdict: 'pass',
+    family: 4,
+    row: 'same-node',
+    answers: [{ target: web, code: null, said: 'connected', ms: 0.4 }],
+  }),
+]
+
 /** Foreign text that tries to break out of every format. */
 export const HOSTILE =
   '"quo\'ted" ]]> ]]> <script>alert(1)</script> <skipped/> <testsuite \u001b[31mred\u001b]0;title\u0007 \u202egnp.exe\u2066 \u0000\u0008\ud800 &amp; time="9" {{x}} `id` $& Bearer abc.def-123456789012345'
