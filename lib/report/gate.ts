@@ -13,8 +13,12 @@ import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
 import { annotations, mute, sectionOf } from './pipeline.ts'
+import { type Pseudonyms, pseudonymsOf, redacted, redactedResult } from './redact.ts'
 import { resultOf } from './results.ts'
 import { checkLine, summary } from './terminal.ts'
+
+/** A node's name in the reports of a run that hides names. */
+const PSEUDONYM = /^node-[0-9a-f]{8}$/
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
@@ -42,6 +46,9 @@ export class Gate implements Reporter {
   #writing: NodeJS.Timeout | undefined
   #lock: Lock | undefined
   #node = ''
+  /** The node in file names and reports. */
+  #label = ''
+  #pseudonyms: Pseudonyms | undefined
   #interrupted: string | undefined
   /** Set with the first line of a check. */
   #section: ReturnType<typeof sectionOf> | undefined
@@ -59,10 +66,14 @@ export class Gate implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
-    const { nodeName, reportsDir } = this.#settings
-    this.#node = nodeName ?? lastNodeName(reportsDir) ?? hostname()
+    const { nodeName, reportsDir, redact } = this.#settings
+    const last = lastNodeName(reportsDir)
+    this.#node = nodeName ?? last ?? hostname()
+    this.#label = redact ? (last && PSEUDONYM.test(last) ? last : 'node') : this.#node
     this.#lock = acquireLock(reportsDir)
     if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
+    // an earlier run's reports that show names do not outlive the start of one that hides them
+    else if (redact && last && last !== this.#label) removeReports(reportsDir, last)
     this.#write()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.prependOnceListener(signal, () => this.#interrupt(signal))
@@ -77,11 +88,19 @@ export class Gate implements Reporter {
   /** Called by the setup as soon as the plan stands. */
   planned(plan: Plan): void {
     this.#plan = plan
-    if (this.#lock?.state !== 'own' || plan.node.name === this.#node) return
-    removeReports(this.#settings.reportsDir, this.#node)
+    if (this.#settings.redact) this.#pseudonyms = pseudonymsOf(plan, plan.runId)
+    const label = this.#pseudonyms?.of('node', plan.node.name) ?? plan.node.name
     this.#node = plan.node.name
-    this.#lock.rename(plan.node.name)
+    if (this.#lock?.state !== 'own' || label === this.#label) return
+    removeReports(this.#settings.reportsDir, this.#label)
+    this.#label = label
+    this.#lock.rename(label)
     this.#write()
+  }
+
+  /** The dry run's text, as the settings allow it to be shown. */
+  shown(text: string, plan: Plan): string {
+    return this.#settings.redact ? pseudonymsOf(plan, plan.runId).text(text) : text
   }
 
   /** Called by the sequencer: the files that this run will run. */
@@ -91,7 +110,7 @@ export class Gate implements Reporter {
 
   onTestCaseResult(test: TestCase): void {
     const result = resultOf(test)
-    if (this.speaks && result) this.#say(`${checkLine(result, colourful())}\n`)
+    if (this.speaks && result) this.#say(`${checkLine(this.#harmless(result), colourful())}\n`)
   }
 
   onTestModuleEnd(module: TestModule): void {
@@ -124,6 +143,12 @@ export class Gate implements Reporter {
     }
     this.#tellGitHub(report)
     this.#lock?.release()
+  }
+
+  #harmless(result: Result): Result {
+    if (!this.#pseudonyms) return result
+    this.#pseudonyms.learnTargets(result.targets)
+    return redactedResult(result, this.#pseudonyms)
   }
 
   /** A line of a check; in a pipeline they fold into a section. */
@@ -211,7 +236,20 @@ export class Gate implements Reporter {
     return cases
   }
 
+  /** The report as it may be shown. */
   #report(): Report {
+    const report = this.#wholeReport()
+    if (this.#pseudonyms) {
+      for (const { targets, answers = [] } of report.results) {
+        this.#pseudonyms.learnTargets([...targets, ...answers.map(({ target }) => target)])
+      }
+      return redacted(report, this.#pseudonyms)
+    }
+    // before the plan it is not known what is a name
+    return this.#settings.redact ? { ...report, node: this.#label, settings: [] } : report
+  }
+
+  #wholeReport(): Report {
     const plan = this.#plan
     const cases = this.#cases()
     const source = plan?.source.state === 'known' ? plan.source.value : null

@@ -53,6 +53,7 @@ export interface Settings {
   readonly reportsDir: string
   readonly strict: boolean
   readonly trace: boolean
+  readonly redact: boolean
   readonly probes: number
   /** Bytes. */
   readonly expectedMtu: number | null
@@ -122,6 +123,8 @@ export function parseSettings(env: Environment): ParsedSettings {
     reportsDir: read('REPORTS_DIR', text, 'reports'),
     strict: read('STRICT', boolean, false),
     trace: read('TRACE', boolean, false),
+    // what cannot be read as a no hides rather than shows
+    redact: read('REDACT', boolean, raw('REDACT') !== null),
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     expectDenied: read('EXPECT_DENIED', expectedDenials, []),
