@@ -1,6 +1,6 @@
 /** Writes the reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import type { Pipeline } from '../settings.ts'
 import type { Outcome, Report } from '../types.ts'
 import { toHtml } from './html.ts'
@@ -68,7 +68,8 @@ export function pathsOf(dir: string, node: string): string[] {
 
 /** Writes by rename; throws Node's error. */
 export function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`
+  // hidden, and of one name: what a killed run leaves half written no reader takes for a report, and the next run replaces
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
   try {
     rmSync(temporary, { force: true })
     // wx: in a directory that others can write to, a link of that name is not followed

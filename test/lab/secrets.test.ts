@@ -13,8 +13,13 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.stop())
 
+interface Left {
+  readonly terminal: string
+  readonly [file: string]: string
+}
+
 /** Everything that a run shows or leaves: the terminal, and each file with its name. */
-async function leftBy(env: Record<string, string>, args: readonly string[]): Promise<Record<string, string>> {
+async function leftBy(env: Record<string, string>, args: readonly string[]): Promise<Left> {
   const dir = mkdtempSync(join(lab.dir, 'reports-'))
   const { stdout, stderr } = await startProduct(lab, { env: { ...env, REPORTS_DIR: dir }, args }).finished
   const files = readdirSync(dir).filter((name) => !name.startsWith('.'))
@@ -99,12 +104,12 @@ describe('with REDACT=1', () => {
     const report = JSON.parse(left[json] ?? '')
     expect(violations(report)).toEqual([])
     expect(report.results.length).toBeGreaterThan(40)
-    const pseudonyms = new Set(left['terminal']?.match(/pod-[0-9a-f]{8}/g))
+    const pseudonyms = new Set(left.terminal.match(/pod-[0-9a-f]{8}/g))
     for (const one of pseudonyms) expect(left[json]).toContain(one)
   })
 
   it('the dry run shows none either', async () => {
-    const { terminal = '' } = await leftBy({ REDACT: '1' }, ['list', 'checks/pod'])
+    const { terminal } = await leftBy({ REDACT: '1' }, ['list', 'checks/pod'])
     expect(instances().exec(terminal.replaceAll(lab.dir, ''))?.[0] ?? '').toBe('')
     expect(terminal).toMatch(/source pod .*pod-[0-9a-f]{8}/)
   })

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pathsOf, removeReports, writeReports } from '../../../lib/report/files.ts'
 import { settled } from '../../../lib/report/model.ts'
@@ -57,7 +57,7 @@ test('replaces a file rather than writing into it, so that a reader of the old o
 test('a link that lies in wait under the temporary name is not followed', () => {
   const prey = join(dir, 'prey')
   writeFileSync(prey, 'mine')
-  for (const path of pathsOf(dir, 'n1')) symlinkSync(prey, `${path}.${process.pid}.tmp`)
+  for (const path of pathsOf(dir, 'n1')) symlinkSync(prey, join(dir, `.${basename(path)}.tmp`))
   expect(writeReports(dir, report(everything)).ok).toBe(true)
   expect(readFileSync(prey, 'utf8')).toBe('mine')
 })
