@@ -13,6 +13,7 @@ import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
 import { annotations, mute, sectionOf } from './pipeline.ts'
+import { Progress } from './progress.ts'
 import { type Pseudonyms, pseudonymsOf, redacted, redactedResult } from './redact.ts'
 import { resultOf } from './results.ts'
 import { checkLine, summary } from './terminal.ts'
@@ -50,6 +51,7 @@ export class Gate implements Reporter {
   #label = ''
   #pseudonyms: Pseudonyms | undefined
   #interrupted: string | undefined
+  readonly #progress = new Progress(process.stdout)
   /** Set with the first line of a check. */
   #section: ReturnType<typeof sectionOf> | undefined
 
@@ -108,7 +110,12 @@ export class Gate implements Reporter {
     this.#expected = specs
   }
 
+  onTestCaseReady(test: TestCase): void {
+    if (this.speaks) this.#progress.started(test.name)
+  }
+
   onTestCaseResult(test: TestCase): void {
+    this.#progress.ended(test.name)
     const result = resultOf(test)
     if (this.speaks && result) this.#say(`${checkLine(this.#harmless(result), colourful())}\n`)
   }
@@ -137,6 +144,7 @@ export class Gate implements Reporter {
 
   #conclude(): void {
     const report = this.#report()
+    this.#progress.stop()
     if (this.speaks) {
       if (this.#section) process.stdout.write(this.#section(seconds()).close)
       process.stdout.write(mute(`\n${summary(report, this.#paths, colourful())}\n`))
@@ -153,6 +161,7 @@ export class Gate implements Reporter {
 
   /** A line of a check; in a pipeline they fold into a section. */
   #say(line: string): void {
+    this.#progress.clear()
     if (!this.#section) {
       this.#section = sectionOf(this.#settings.surroundings.pipeline?.kind, 'Checks')
       process.stdout.write(this.#section(seconds()).open)
