@@ -15,6 +15,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends iproute2 && rm 
 WORKDIR /k8snetlook
 COPY --from=build /k8snetlook/node_modules ./node_modules
 COPY package.json vitest.config.ts LICENSE ./
+COPY bin ./bin
 COPY lib ./lib
 COPY checks ./checks
 ENV CI=1 REPORTS_DIR=/reports

@@ -30,7 +30,7 @@ export default async function setup(project: TestProject): Promise<void> {
   gate?.planned(plan)
   // the reports hold them as notes, the dry run prints those
   if (gate?.running) for (const { text } of parsed.hints) process.stderr.write(`${text}\n`)
-  if (!gate?.running) process.stdout.write(`${planLines(plan)}\n\n`)
+  if (!gate?.running) process.stdout.write(`${gate ? gate.shown(planLines(plan), plan) : planLines(plan)}\n\n`)
 }
 
 interface Circumstances {

@@ -1,4 +1,4 @@
-/** The project's own tests: unit and lab by `npm test`, e2e by `npm run test:e2e`. */
+/** The project's own tests: unit, contract (other people's parsers on our files) and lab by `npm test`, e2e by `npm run test:e2e`. */
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -14,6 +14,7 @@ export default defineConfig({
     watch: false,
     projects: [
       tier('unit', { sequence: { groupOrder: 1 } }),
+      tier('contract', { sequence: { groupOrder: 1 }, testTimeout: 60_000 }),
       tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 }),
       tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
     ],

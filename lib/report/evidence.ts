@@ -21,14 +21,20 @@ export function formatCell(value: Cell): string {
 /** "20 samples, min 0.1, avg 0.2, max 0.9 ms" */
 export function formatSamples(values: readonly number[], unit: string): string {
   if (values.length === 0) return 'no samples'
-  let [min, max, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
+  const { low, mean, high } = spreadOf(values)
+  const [min, avg, max] = [low, mean, high].map(formatNumber)
+  return `${values.length} samples, min ${min}, avg ${avg}, max ${max} ${unit}`
+}
+
+/** Smallest, mean and largest of at least one value. */
+export function spreadOf(values: readonly number[]): { low: number; mean: number; high: number } {
+  let [low, high, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
   for (const value of values) {
-    min = Math.min(min, value)
-    max = Math.max(max, value)
+    low = Math.min(low, value)
+    high = Math.max(high, value)
     sum += value
   }
-  const [low, mean, high] = [min, sum / values.length, max].map(formatNumber)
-  return `${values.length} samples, min ${low}, avg ${mean}, max ${high} ${unit}`
+  return { low, mean: sum / values.length, high }
 }
 
 export function formatHop(hop: Hop): string {

@@ -1,27 +1,46 @@
-/** Writes the three reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
+/** Writes the reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
+import type { Pipeline } from '../settings.ts'
 import type { Outcome, Report } from '../types.ts'
 import { toHtml } from './html.ts'
 import { toJson } from './json.ts'
-import { toJUnit } from './junit.ts'
+import { type JUnitOptions, toJUnit } from './junit.ts'
+import { toMarkdown } from './markdown.ts'
+import { toMetrics } from './metrics.ts'
 
-const RENDERERS: readonly (readonly [(node: string) => string, (report: Report) => string])[] = [
-  [(node) => `junit-${node}.xml`, toJUnit],
+/** The file of each report by the node's name, and what writes it; `paths` are where all of them will be. */
+const RENDERERS: readonly (readonly [
+  fileName: (node: string) => string,
+  render: (report: Report, paths: readonly string[], options: WriteOptions) => string,
+])[] = [
+  [(node) => `junit-${node}.xml`, (report, [, html = ''], options) => toJUnit(report, junitOptions(html, options))],
   [(node) => `report-${node}.html`, toHtml],
   [(node) => `report-${node}.json`, toJson],
+  [(node) => `report-${node}.md`, toMarkdown],
+  [(node) => `metrics-${node}.prom`, toMetrics],
 ]
 
+export interface WriteOptions {
+  readonly pipeline?: Pipeline | null
+}
+
+/** GitLab and Jenkins link the page from a failed case, by its path in the checkout; other readers would show the line as it is. */
+function junitOptions(html: string, { pipeline }: WriteOptions): JUnitOptions {
+  if (pipeline?.kind !== 'gitlab' && pipeline?.kind !== 'jenkins') return {}
+  return { attachment: relative(pipeline.root ?? '.', html) }
+}
+
 /**
- * Writes junit-<node>.xml, report-<node>.html and report-<node>.json into `dir`; the value is their paths.
+ * Writes the reports of `report.node` into `dir`; the value is their paths.
  * Fails with REPORTS_UNWRITABLE; then a file of an earlier run is removed where that is possible, so that it is not taken for this one's.
  */
-export function writeReports(dir: string, report: Report): Outcome<readonly string[]> {
+export function writeReports(dir: string, report: Report, options: WriteOptions = {}): Outcome<readonly string[]> {
   const paths = pathsOf(dir, report.node)
   try {
     mkdirSync(dir, { recursive: true })
     paths.forEach((path, index) => {
-      replaceFile(path, (RENDERERS[index] as (typeof RENDERERS)[number])[1](report))
+      replaceFile(path, (RENDERERS[index] as (typeof RENDERERS)[number])[1](report, paths, options))
     })
     return { ok: true, value: paths, evidence: [] }
   } catch (error) {
@@ -47,8 +66,10 @@ export function pathsOf(dir: string, node: string): string[] {
   return RENDERERS.map(([fileName]) => join(dir, fileName(safe)))
 }
 
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`
+/** Writes by rename; throws Node's error. */
+export function replaceFile(path: string, text: string): void {
+  // hidden, and of one name: what a killed run leaves half written no reader takes for a report, and the next run replaces
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
   try {
     rmSync(temporary, { force: true })
     // wx: in a directory that others can write to, a link of that name is not followed
@@ -80,6 +101,8 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function sentence(dir: string, error: NodeJS.ErrnoException): string {
-  const reason = REASONS[error.code ?? ''] ?? error.message
-  return `the reports cannot be written to ${dir}: ${reason}; set REPORTS_DIR to a directory that can be written`
+  return `the reports cannot be written to ${dir}: ${reasonOf(error)}; set REPORTS_DIR to a directory that can be written`
 }
+
+/** Why a file could not be read or written. */
+export const reasonOf = (error: NodeJS.ErrnoException): string => REASONS[error.code ?? ''] ?? error.message

@@ -2,17 +2,24 @@
  * The thin Vitest reporter: collects results, writes the reports again after every file, prints one line a check, and sets
  * the exit code. It is installed by a plugin hook as well, so that `--reporter=dot` cannot remove the gate.
  */
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { type Case, diagnose } from '../diagnose/index.ts'
 import { publicSettings, readSettings } from '../settings.ts'
 import type { Fact, Plan, Report, Result, RunError } from '../types.ts'
-import { removeReports, writeReports } from './files.ts'
+import { reasonOf, removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
+import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
+import { annotations, mute, sectionOf } from './pipeline.ts'
+import { Progress } from './progress.ts'
+import { type Pseudonyms, pseudonymsOf, redacted, redactedResult } from './redact.ts'
 import { resultOf } from './results.ts'
 import { checkLine, summary } from './terminal.ts'
+
+/** A node's name in the reports of a run that hides names. */
+const PSEUDONYM = /^node-[0-9a-f]{8}$/
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
@@ -40,7 +47,13 @@ export class Gate implements Reporter {
   #writing: NodeJS.Timeout | undefined
   #lock: Lock | undefined
   #node = ''
+  /** The node in file names and reports. */
+  #label = ''
+  #pseudonyms: Pseudonyms | undefined
   #interrupted: string | undefined
+  readonly #progress = new Progress(process.stdout)
+  /** Set with the first line of a check. */
+  #section: ReturnType<typeof sectionOf> | undefined
 
   /** Why this run may not ask anything: another one has the node's reports. */
   get blocked(): Extract<Fact<never>, { state: 'unknown' }> | undefined {
@@ -55,10 +68,14 @@ export class Gate implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
-    const { nodeName, reportsDir } = this.#settings
-    this.#node = nodeName ?? lastNodeName(reportsDir) ?? hostname()
+    const { nodeName, reportsDir, redact } = this.#settings
+    const last = lastNodeName(reportsDir)
+    this.#node = nodeName ?? last ?? hostname()
+    this.#label = redact ? (last && PSEUDONYM.test(last) ? last : 'node') : this.#node
     this.#lock = acquireLock(reportsDir)
     if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
+    // an earlier run's reports that show names do not outlive the start of one that hides them
+    else if (redact && last && last !== this.#label) removeReports(reportsDir, last)
     this.#write()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.prependOnceListener(signal, () => this.#interrupt(signal))
@@ -73,11 +90,19 @@ export class Gate implements Reporter {
   /** Called by the setup as soon as the plan stands. */
   planned(plan: Plan): void {
     this.#plan = plan
-    if (this.#lock?.state !== 'own' || plan.node.name === this.#node) return
-    removeReports(this.#settings.reportsDir, this.#node)
+    if (this.#settings.redact) this.#pseudonyms = pseudonymsOf(plan, plan.runId)
+    const label = this.#pseudonyms?.of('node', plan.node.name) ?? plan.node.name
     this.#node = plan.node.name
-    this.#lock.rename(plan.node.name)
+    if (this.#lock?.state !== 'own' || label === this.#label) return
+    removeReports(this.#settings.reportsDir, this.#label)
+    this.#label = label
+    this.#lock.rename(label)
     this.#write()
+  }
+
+  /** The dry run's text, as the settings allow it to be shown. */
+  shown(text: string, plan: Plan): string {
+    return this.#settings.redact ? pseudonymsOf(plan, plan.runId).text(text) : text
   }
 
   /** Called by the sequencer: the files that this run will run. */
@@ -85,9 +110,14 @@ export class Gate implements Reporter {
     this.#expected = specs
   }
 
+  onTestCaseReady(test: TestCase): void {
+    if (this.speaks) this.#progress.started(test.name)
+  }
+
   onTestCaseResult(test: TestCase): void {
+    this.#progress.ended(test.name)
     const result = resultOf(test)
-    if (this.speaks && result) process.stdout.write(`${checkLine(result, colourful())}\n`)
+    if (this.speaks && result) this.#say(`${checkLine(this.#harmless(result), colourful())}\n`)
   }
 
   onTestModuleEnd(module: TestModule): void {
@@ -113,10 +143,48 @@ export class Gate implements Reporter {
   }
 
   #conclude(): void {
-    const paths = this.#paths
-    const text = summary(this.#report(), paths, colourful())
-    if (this.speaks) process.stdout.write(`\n${text}\n`)
+    const report = this.#report()
+    this.#progress.stop()
+    if (this.speaks) {
+      if (this.#section) process.stdout.write(this.#section(seconds()).close)
+      process.stdout.write(mute(`\n${summary(report, this.#paths, colourful())}\n`))
+    }
+    this.#tellGitHub(report)
     this.#lock?.release()
+  }
+
+  #harmless(result: Result): Result {
+    if (!this.#pseudonyms) return result
+    this.#pseudonyms.learnTargets(result.targets)
+    return redactedResult(result, this.#pseudonyms)
+  }
+
+  /** A line of a check; in a pipeline they fold into a section. */
+  #say(line: string): void {
+    this.#progress.clear()
+    if (!this.#section) {
+      this.#section = sectionOf(this.#settings.surroundings.pipeline?.kind, 'Checks')
+      process.stdout.write(this.#section(seconds()).open)
+    }
+    process.stdout.write(mute(line))
+  }
+
+  /** Annotations and the job's summary. */
+  #tellGitHub(report: Report): void {
+    const { pipeline } = this.#settings.surroundings
+    if (pipeline?.kind !== 'github') return
+    process.stdout.write(
+      annotations(report)
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
+    if (pipeline.summary === null) return
+    try {
+      appendFileSync(pipeline.summary, `${toMarkdown(report)}\n`)
+    } catch (error) {
+      const reason = reasonOf(error as NodeJS.ErrnoException)
+      process.stderr.write(`the summary of the job cannot be written to ${pipeline.summary}: ${reason}\n`)
+    }
   }
 
   #paths: readonly string[] = []
@@ -177,7 +245,20 @@ export class Gate implements Reporter {
     return cases
   }
 
+  /** The report as it may be shown. */
   #report(): Report {
+    const report = this.#wholeReport()
+    if (this.#pseudonyms) {
+      for (const { targets, answers = [] } of report.results) {
+        this.#pseudonyms.learnTargets([...targets, ...answers.map(({ target }) => target)])
+      }
+      return redacted(report, this.#pseudonyms)
+    }
+    // before the plan it is not known what is a name
+    return this.#settings.redact ? { ...report, node: this.#label, settings: [] } : report
+  }
+
+  #wholeReport(): Report {
     const plan = this.#plan
     const cases = this.#cases()
     const source = plan?.source.state === 'known' ? plan.source.value : null
@@ -213,7 +294,8 @@ export class Gate implements Reporter {
     this.#writing = undefined
     this.#written = performance.now()
     if (this.#lock?.state === 'held') return
-    const written = writeReports(this.#settings.reportsDir, this.#report())
+    const { reportsDir, surroundings } = this.#settings
+    const written = writeReports(reportsDir, this.#report(), { pipeline: surroundings.pipeline })
     this.#paths = written.ok ? written.value : []
     this.#unwritable = written.ok ? undefined : written.detail
   }
@@ -239,6 +321,8 @@ export function gate() {
     },
   }
 }
+
+const seconds = (): number => Math.floor(Date.now() / 1000)
 
 function colourful(): boolean {
   return Boolean(process.stdout.isTTY)

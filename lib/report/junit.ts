@@ -5,7 +5,15 @@
 import junit, { type Builder, type TestCase, type TestSuite } from 'junit-report-builder'
 import { CODES } from '../diagnose/codes.ts'
 import type { Evidence, Place, Report, Result, RunError } from '../types.ts'
-import { evidenceLines, evidenceValue, targetLines } from './evidence.ts'
+import {
+  evidenceLines,
+  evidenceValue,
+  formatCell,
+  formatNumber,
+  isMeasured,
+  spreadOf,
+  targetLines,
+} from './evidence.ts'
 import { baseName, causesBehind, runProblems, settled } from './model.ts'
 import { oneLine } from './text.ts'
 
@@ -16,46 +24,79 @@ const ROWS = 40
 /** Dashboards cut long messages; the full text is in the element's content. */
 const MESSAGE = 300
 
+export interface JUnitOptions {
+  /** Path of the HTML page, for consumers that link what a failure names as its attachment (GitLab, Jenkins); null: none does. */
+  readonly attachment?: string | null
+}
+
+/** What is the same for all suites of a node. */
+interface Suites {
+  readonly report: Report
+  readonly prefix: string
+  readonly unique: (name: string) => string
+  readonly attachment: string | null
+}
+
 /**
  * One suite for the node's checks, one for the pod's, and one named "run" whose case "the run ended in order" is never green
  * unless it did. Names are stable and unique over the file; instances are in properties and texts.
  * Fail is <failure>, inconclusive and run errors are <error>, not applicable is <skipped> with its reason.
  */
-export function toJUnit(report: Report): string {
-  const shown = settled(report)
-  const builder = library.newBuilder().name('k8snetlook')
-  const unique = uniqueNames()
-  for (const place of ['node', 'pod'] as const) {
-    const results = shown.results.filter((result) => result.place === place)
-    if (results.length > 0) addSuite(builder.testSuite(), shown, place, results, unique)
-  }
-  addRun(builder.testSuite(), shown, unique)
-  const skipped = shown.results.filter((result) => result.verdict === 'not-applicable').map((result) => result.seen)
-  return complete(builder.build(), shown.node, skipped)
+export function toJUnit(report: Report, { attachment = null }: JUnitOptions = {}): string {
+  return documentOf([{ report: settled(report), prefix: 'k8snetlook', unique: uniqueNames(), attachment }])
 }
 
-function addSuite(
-  suite: TestSuite,
-  report: Report,
-  place: Place,
-  results: readonly Result[],
-  unique: (name: string) => string,
-): void {
-  const seconds = results.reduce((sum, result) => sum + result.seconds, 0)
-  suite.name(`k8snetlook.${place}`).timestamp(report.started).time(seconds)
+/**
+ * The reports of many nodes as one file. Suite and class name hold the node, since dashboards drop a case whose suite, class and
+ * name they have seen; the node's dots become `_`, which no node name has: they would read as packages.
+ */
+export function toMergedJUnit(reports: readonly Report[]): string {
+  const unique = uniqueNames()
+  return documentOf(
+    reports.map((report) => {
+      const shown = settled(report)
+      const prefix = `k8snetlook.${unique(oneLine(shown.node).replaceAll('.', '_'))}`
+      return { report: shown, prefix, unique: uniqueNames(), attachment: null }
+    }),
+  )
+}
+
+function documentOf(nodes: readonly Suites[]): string {
+  const builder = library.newBuilder().name('k8snetlook')
+  const hosts: string[] = []
+  for (const suites of nodes) {
+    for (const place of ['node', 'pod'] as const) {
+      const results = suites.report.results.filter((result) => result.place === place)
+      if (results.length === 0) continue
+      addSuite(builder.testSuite(), suites, place, results)
+      hosts.push(suites.report.node)
+    }
+    addRun(builder.testSuite(), suites)
+    hosts.push(suites.report.node)
+  }
+  const results = nodes.flatMap(({ report }) => report.results)
+  const skipped = results.filter(({ verdict }) => verdict === 'not-applicable').map(({ seen }) => seen)
+  return complete(builder.build(), { hosts, skipped, seconds: secondsOf(results) })
+}
+
+const secondsOf = (results: readonly Result[]): number => results.reduce((sum, { seconds }) => sum + seconds, 0)
+
+function addSuite(suite: TestSuite, suites: Suites, place: Place, results: readonly Result[]): void {
+  const { report, prefix, unique } = suites
+  suite.name(`${prefix}.${place}`).timestamp(report.started).time(secondsOf(results))
   for (const result of results) {
     const item = suite
       .testCase()
-      .className(`k8snetlook.${place}.${baseName(result.file)}`)
+      .className(`${prefix}.${place}.${baseName(result.file)}`)
       .name(unique(oneLine(result.name)))
       .file(result.file)
       .time(result.seconds)
-    addVerdict(item, result, report)
+    addVerdict(item, result, suites)
     for (const [name, value] of propertiesOf(result)) item.property(name, value)
   }
 }
 
-function addVerdict(item: TestCase, result: Result, report: Report): void {
+function addVerdict(item: TestCase, result: Result, { report, attachment }: Suites): void {
   const code = result.code ?? 'CHECK_CRASHED'
   const [cause] = causesBehind(result, report)
   const message = oneLine(cause ? `follows from ${cause.code}: ${result.seen}` : result.seen, MESSAGE)
@@ -64,6 +105,7 @@ function addVerdict(item: TestCase, result: Result, report: Report): void {
   else if (result.verdict === 'inconclusive') item.error(message, code, text)
   else if (result.verdict === 'not-applicable') item.skipped()
   else if (text) item.standardOutput(text)
+  if (result.verdict === 'fail' && attachment !== null) item.standardOutput(cdata(`[[ATTACHMENT|${attachment}]]`))
 }
 
 /** The cause that it follows from, or that it is; what was seen, what it means, what to do, and the evidence. */
@@ -100,27 +142,60 @@ function propertiesOf(result: Result): [string, string][] {
   return [...known, ...flat(result.evidence)]
 }
 
-/** Evidence as properties with distinct names. */
+/** Evidence as properties with distinct names: one figure each, a number plain and its unit in the name. */
 function flat(evidence: readonly Evidence[]): [string, string][] {
   const unique = uniqueNames()
-  return evidence.map((item) => [unique(`evidence.${oneLine(item.name, 80)}`), oneLine(evidenceValue(item), 1000)])
+  return evidence.flatMap((item) => {
+    const name = unique(`evidence.${oneLine(item.name, 80)}`)
+    return figuresOf(item).map(([part, unit, value]): [string, string] => {
+      const of = part === '' ? name : `${name}.${part}`
+      return [unit === undefined ? of : `${of} [${oneLine(unit, 40)}]`, oneLine(value, 1000)]
+    })
+  })
 }
 
-function addRun(suite: TestSuite, report: Report, unique: (name: string) => string): void {
-  suite.name('run').timestamp(report.started).time(0)
+/** The figures of evidence: what it is a part of ('' for the whole), unit, value. */
+function figuresOf(item: Evidence): [part: string, unit: string | undefined, value: string][] {
+  if (item.kind === 'scalar') return [['', item.unit, formatCell(item.value)]]
+  if (item.kind === 'samples' && item.values.length > 0) {
+    const { low, mean, high } = spreadOf(item.values)
+    const times = (
+      [
+        ['min', low],
+        ['avg', mean],
+        ['max', high],
+      ] as const
+    ).map(([part, value]): [string, string, string] => [part, item.unit, formatNumber(value)])
+    return [['samples', undefined, `${item.values.length}`], ...times]
+  }
+  if (!isMeasured(item)) return [['', undefined, evidenceValue(item)]]
+  const { promised, measured, signalledBy } = item.mtu
+  return [
+    ['', undefined, evidenceValue(item)],
+    ['promised', 'bytes', `${promised}`],
+    ...(measured === null ? [] : [['measured', 'bytes', `${measured}`] as [string, string, string]]),
+    ...(signalledBy === null ? [] : [['signalled by', undefined, signalledBy] as [string, undefined, string]]),
+  ]
+}
+
+function addRun(suite: TestSuite, { report, prefix, unique }: Suites): void {
+  suite
+    .name(prefix === 'k8snetlook' ? 'run' : `${prefix}.run`)
+    .timestamp(report.started)
+    .time(0)
   suite.property('tool', `${report.tool.name} ${report.tool.version}`)
   suite.property('run', report.runId)
   suite.property('state', report.state)
   suite.property('verdict', report.verdict)
   const problems = runProblems(report)
-  const ended = suite.testCase().className('k8snetlook.run').name('the run ended in order').time(0)
+  const ended = suite.testCase().className(`${prefix}.run`).name('the run ended in order').time(0)
   const general = problems.filter((problem) => !problem.file)
   if (general[0]) addError(ended, general as [RunError])
   for (const problem of problems) {
     if (!problem.file) continue
     const item = suite
       .testCase()
-      .className(`k8snetlook.run.${baseName(problem.file)}`)
+      .className(`${prefix}.run.${baseName(problem.file)}`)
       .file(problem.file)
       .time(0)
     addError(item.name(unique(`${problem.file} ran to its end`)), [problem])
@@ -148,14 +223,21 @@ function uniqueNames(): (name: string) => string {
 /** The library splits only the first end-of-CDATA mark of a text. */
 const cdata = (text: string): string => text.replaceAll(']]>', ']] >')
 
-/** In what the library writes, `<` opens a tag everywhere but in CDATA, and `"` ends an attribute everywhere but there. */
-function complete(xml: string, node: string, skipReasons: readonly string[]): string {
-  const reasons = skipReasons.values()
-  return xml.replace(
+/**
+ * In what the library writes, `<` opens a tag everywhere but in CDATA, and `"` ends an attribute everywhere but there. The root
+ * gets the time that dashboards show, and loses a count that the schema of JUnit files does not know.
+ */
+function complete(
+  xml: string,
+  { hosts, skipped, seconds }: { hosts: readonly string[]; skipped: readonly string[]; seconds: number },
+): string {
+  const [names, reasons] = [hosts.values(), skipped.values()]
+  const rooted = xml.replace(/<testsuites ([^>]*?) skipped="\d+"/, `<testsuites $1 time="${seconds}"`)
+  return rooted.replace(
     /<!\[CDATA\[[\s\S]*?\]\]>|<skipped\/>|<testsuite |(?<= )time="([^"]*)"/g,
     (token, time?: string) => {
       if (time !== undefined) return `time="${Number(time).toFixed(3)}"`
-      if (token === '<testsuite ') return `<testsuite hostname="${escapeXml(node)}" `
+      if (token === '<testsuite ') return `<testsuite hostname="${escapeXml(names.next().value ?? '')}" `
       if (token !== '<skipped/>') return token
       const reason = reasons.next().value ?? ''
       return `<skipped message="${escapeXml(oneLine(reason, MESSAGE))}">${escapeXml(reason)}</skipped>`

@@ -22,6 +22,15 @@ import {
 
 export type { ExternalAddresses, PodReference, ServiceReference, WorkloadKind } from './values.ts'
 
+/** The pipeline that a run is a step of, as far as its reports show themselves there. */
+export interface Pipeline {
+  readonly kind: 'github' | 'gitlab' | 'jenkins'
+  /** Where its paths begin: the checkout. */
+  readonly root: string | null
+  /** The file that a GitHub job's summary is appended to. */
+  readonly summary: string | null
+}
+
 /** What a run was asked to do. null: not set. */
 export interface Settings {
   /** Paths, in order of precedence. */
@@ -44,14 +53,16 @@ export interface Settings {
   readonly reportsDir: string
   readonly strict: boolean
   readonly trace: boolean
+  readonly redact: boolean
   readonly probes: number
   /** Bytes. */
   readonly expectedMtu: number | null
   readonly expectDenied: readonly ExpectedDenial[]
-  /** What Kubernetes and the system set, not the user: where the in-cluster API is, and the home directory. */
+  /** What Kubernetes, the system and a pipeline set, not the user: where the in-cluster API is, the home directory, who runs the run. */
   readonly surroundings: {
     readonly home: string | null
     readonly inCluster: { readonly host: string; readonly port: string } | null
+    readonly pipeline: Pipeline | null
   }
   /** The variables that were set, as text. */
   readonly given: readonly { readonly name: SettingName; readonly value: string }[]
@@ -112,12 +123,15 @@ export function parseSettings(env: Environment): ParsedSettings {
     reportsDir: read('REPORTS_DIR', text, 'reports'),
     strict: read('STRICT', boolean, false),
     trace: read('TRACE', boolean, false),
+    // what cannot be read as a no hides rather than shows
+    redact: read('REDACT', boolean, raw('REDACT') !== null),
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     expectDenied: read('EXPECT_DENIED', expectedDenials, []),
     surroundings: {
       home: raw('HOME'),
       inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },
+      pipeline: pipelineOf(raw),
     },
     given: SETTINGS.flatMap(({ name }) => {
       const value = raw(name)
@@ -125,6 +139,15 @@ export function parseSettings(env: Environment): ParsedSettings {
     }),
   }
   return { settings, problems: [...problems, ...contradictions(settings)], hints: findHints(env) }
+}
+
+/** By the variables that the services set themselves. */
+function pipelineOf(raw: (name: string) => string | null): Pipeline | null {
+  if (raw('GITHUB_ACTIONS') === 'true') {
+    return { kind: 'github', root: raw('GITHUB_WORKSPACE'), summary: raw('GITHUB_STEP_SUMMARY') }
+  }
+  if (raw('GITLAB_CI') === 'true') return { kind: 'gitlab', root: raw('CI_PROJECT_DIR'), summary: null }
+  return raw('JENKINS_URL') === null ? null : { kind: 'jenkins', root: raw('WORKSPACE'), summary: null }
 }
 
 /** namespace/name beside another namespace variable: which one is meant cannot be known. */

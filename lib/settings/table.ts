@@ -144,6 +144,13 @@ export const SETTINGS = [
     example: '1',
   },
   {
+    name: 'REDACT',
+    meaning:
+      'Whether reports and terminal show pseudonyms instead of the names of pods, namespaces, nodes and API servers, and of addresses: 1 or 0.',
+    default: '0',
+    example: '1',
+  },
+  {
     name: 'REPORTS_DIR',
     meaning: 'The directory for the reports.',
     default: 'reports',

@@ -1,6 +1,7 @@
 /** What holds for every run of the product, whatever it met. */
 import { expect } from 'vitest'
 import type { Families } from '../bed/addresses.ts'
+import { violations } from '../unit/report/schema.ts'
 import { type ProductRun, troubles, withVerdict } from './lab-product.ts'
 
 /** Rows that need DST_POD, and questions that a cluster with single-stack service "kubernetes" does not have. */
@@ -63,11 +64,12 @@ export function expectHealthy(run: ProductRun, families: Families): void {
   expectConsistent(run)
 }
 
-/** Terminal, JSON, JUnit and HTML say the same, in sentences: no stack trace, no path into a dependency. */
+/** The JSON is as its schema says. Terminal, JSON, JUnit and HTML say the same, in sentences: no stack trace, no path into a dependency. */
 export function expectConsistent(run: ProductRun, { terminal = true } = {}): void {
   const { report, junit, html, exitCode } = run
   const output = run.stdout + run.stderr
   expect(exitCode).toBe(report.exitCode)
+  expect(violations(report)).toEqual([])
   const count = (verdict: string) => report.results.filter((result) => result.verdict === verdict).length
   expect(matches(junit, /<failure /g)).toBe(count('fail'))
   expect(matches(junit, /<skipped/g)).toBe(count('not-applicable'))

@@ -38,7 +38,13 @@ const errors = (report: Report) => report.errors.map(({ code }) => code)
 /** What holds of every run that came to its end. */
 function expectSame({ exitCode, report, reports }: TinyRun, code: number): void {
   expect({ exitCode, inReport: report.exitCode }).toEqual({ exitCode: code, inReport: code })
-  expect(reports.toSorted()).toEqual(['junit-n1.xml', 'report-n1.html', 'report-n1.json'])
+  expect(reports.toSorted()).toEqual([
+    'junit-n1.xml',
+    'metrics-n1.prom',
+    'report-n1.html',
+    'report-n1.json',
+    'report-n1.md',
+  ])
   expect(report.verdict === 'pass' || report.verdict === 'warn').toBe(code === 0)
 }
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pathsOf, removeReports, writeReports } from '../../../lib/report/files.ts'
 import { settled } from '../../../lib/report/model.ts'
@@ -21,13 +21,29 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-test('writes three files into a directory that it makes, and nothing else', () => {
+test('writes its files into a directory that it makes, and nothing else', () => {
   const target = join(dir, 'a', 'b')
   expect(writeReports(target, report(everything))).toEqual({ ok: true, value: pathsOf(target, 'n1'), evidence: [] })
-  expect(readdirSync(target)).toEqual(['junit-n1.xml', 'report-n1.html', 'report-n1.json'])
+  expect(readdirSync(target)).toEqual([
+    'junit-n1.xml',
+    'metrics-n1.prom',
+    'report-n1.html',
+    'report-n1.json',
+    'report-n1.md',
+  ])
   const data = JSON.parse(readFileSync(join(target, 'report-n1.json'), 'utf8'))
   expect(data).toEqual(settled(report(everything)))
   expect(data.schema).toBe(1)
+})
+
+test.each([
+  ['gitlab', true],
+  ['jenkins', true],
+  ['github', false],
+] as const)('in %s a failed case names the page as its attachment: %s', (kind, expected) => {
+  writeReports(join(dir, 'out'), report(everything), { pipeline: { kind, root: dir, summary: null } })
+  const junit = readFileSync(join(dir, 'out', 'junit-n1.xml'), 'utf8')
+  expect(junit.includes('[[ATTACHMENT|out/report-n1.html]]')).toBe(expected)
 })
 
 test('replaces a file rather than writing into it, so that a reader of the old one keeps it whole', () => {
@@ -41,7 +57,7 @@ test('replaces a file rather than writing into it, so that a reader of the old o
 test('a link that lies in wait under the temporary name is not followed', () => {
   const prey = join(dir, 'prey')
   writeFileSync(prey, 'mine')
-  for (const path of pathsOf(dir, 'n1')) symlinkSync(prey, `${path}.${process.pid}.tmp`)
+  for (const path of pathsOf(dir, 'n1')) symlinkSync(prey, join(dir, `.${basename(path)}.tmp`))
   expect(writeReports(dir, report(everything)).ok).toBe(true)
   expect(readFileSync(prey, 'utf8')).toBe('mine')
 })
@@ -80,6 +96,12 @@ test('removes the reports of one node only', () => {
   writeReports(dir, report([]))
   writeReports(dir, report([], { node: 'n2' }))
   removeReports(dir, 'n1')
-  expect(readdirSync(dir)).toEqual(['junit-n2.xml', 'report-n2.html', 'report-n2.json'])
+  expect(readdirSync(dir)).toEqual([
+    'junit-n2.xml',
+    'metrics-n2.prom',
+    'report-n2.html',
+    'report-n2.json',
+    'report-n2.md',
+  ])
   removeReports(join(dir, 'absent'), 'n1')
 })

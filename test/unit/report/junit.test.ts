@@ -11,7 +11,7 @@ describe('a run with every verdict', () => {
     expect(xml).toContain(
       '<testsuite hostname="n1" name="k8snetlook.pod" timestamp="2026-03-04T03:07:21.123Z" time="0.099" tests="8" failures="2" errors="2" skipped="2">',
     )
-    expect(xml).toContain('<testsuites name="k8snetlook" tests="12" failures="2" errors="2" skipped="2">')
+    expect(xml).toContain('<testsuites name="k8snetlook" tests="12" failures="2" errors="2" time="0.136">')
   })
 
   test('a failure has the code as its type, and means, remedy and evidence as text', () => {
@@ -24,7 +24,7 @@ describe('a run with every verdict', () => {
     expect(failed).toContain('What to do: Set the pod network')
     expect(failed).toContain('asked: destination pod shop/web-7c9-x 198.51.100.9, on node n2, zone a')
     expect(failed).toContain('path: pod (mtu 1450) -> n1')
-    expect(failed).toContain('<property name="evidence.largest that arrived" value="1400 bytes"/>')
+    expect(failed).toContain('<property name="evidence.largest that arrived [bytes]" value="1400"/>')
   })
 
   test('inconclusive is an error, never a failure', () => {

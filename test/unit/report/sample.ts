@@ -1,5 +1,5 @@
 /** Reports for the tests of the renderers: one with every verdict, and builders for variations. */
-import type { CheckRecord, Report, Result } from '../../../lib/types.ts'
+import type { CheckRecord, Finding, Report, Result } from '../../../lib/types.ts'
 
 export function result(
   file: string,
@@ -143,6 +143,49 @@ export const everything: readonly Result[] = [
   }),
 ]
 
+const endpoints = 'checks/pod/endpoints-tcp.test.ts > every ready endpoint of the destination service answers TCP'
+
+/** Two causes of what fails in `everything`, roots first; the second is proven by a failure of its own code. */
+export const findings: readonly Finding[] = [
+  {
+    id: 'TUNNEL_UNANSWERED-1',
+    code: 'TUNNEL_UNANSWERED',
+    cause: 'Tunnel packets from node n1 to node n3 (198.51.100.3) on UDP 8472 leave, and nothing comes back.',
+    confidence: 'proven',
+    evidence: [
+      {
+        kind: 'table',
+        name: 'TCP port 8080 of 198.51.100.11 asked again 7, 0, 11 times: seen',
+        columns: ['where', 'interface', 'times'],
+        rows: [['node n1', 'out by eth0', '7, 0, 11']],
+      },
+    ],
+    remedy: 'Open UDP 8472 between n1 and n3: `nft list ruleset` on both.',
+    explains: [`${endpoints} over IPv4, from the pod`],
+    again: 'SRC_POD=shop/bbox-6d4 npx vitest run checks/pod/endpoints-tcp.test.ts',
+    hides: 'whether the pods on n3 listen',
+  },
+  {
+    id: 'PATH_MTU_BLACK_HOLE-2',
+    code: 'PATH_MTU_BLACK_HOLE',
+    cause: '1400 bytes arrive at shop/web-7c9-x; 1401 to 1450 bytes vanish, and no router says so.',
+    confidence: 'likely',
+    evidence: [],
+    remedy: 'Set the pod network MTU to 1400.',
+    explains: [
+      'checks/pod/path-mtu.test.ts > the path to a pod on another node carries full-size packets over IPv4, from the pod',
+    ],
+    again: 'SRC_POD=shop/bbox-6d4 npx vitest run checks/pod/path-mtu.test.ts',
+    hides: null,
+  },
+]
+
+/** `everything` with its causes. */
+export const explained: readonly Result[] = everything.map((one) => ({
+  ...one,
+  findings: findings.filter(({ explains }) => explains.includes(one.id)).map(({ id }) => id),
+}))
+
 const full = (to: string) => `full-size packets reach ${to}`
 
 /** Measured paths of every kind: as promised, lower and signalled, a black hole, not known exactly. */
@@ -216,6 +259,44 @@ export const paths: readonly Result[] = [
         hops: [{ name: 'source', mtu: 1500, note: 'promised' }, { name: '203.0.113.7' }],
       },
     ],
+  }),
+]
+
+const dnsServer = {
+  role: 'a nameserver of the pod',
+  name: '198.51.100.10',
+  address: '198.51.100.10',
+  family: 4 as const,
+}
+
+/** What is measured on the way: round trips, loss, and the times of answers. */
+export const pings: readonly Result[] = [
+  result('checks/pod/endpoints-ping.test.ts', 'every endpoint answers ping', {
+    verdict: 'fail',
+    family: 4,
+    code: 'PACKET_LOSS',
+    evidence: [
+      {
+        kind: 'table',
+        name: 'echoes',
+        columns: ['target', 'address', 'sent', 'received', 'loss %', 'min ms', 'avg ms', 'max ms'],
+        rows: [
+          ['shop/web-7c9-x', '198.51.100.9', 10, 10, 0, 0.2, 0.4, 9],
+          ['shop/web-7c9-z', '198.51.100.11', 10, 5, 50, 0.3, 0.5, 1],
+        ],
+      },
+    ],
+  }),
+  result('checks/pod/dns-kubernetes.test.ts', 'the nameservers resolve kubernetes.default', {
+    verdict: 'pass',
+    family: 4,
+    answers: [2, 4].map((ms) => ({ target: dnsServer, code: null, said: 'answered', ms })),
+  }),
+  result('checks/pod/destination-tcp.test.ts', 'the destination pod takes connections', {
+    verdict: 'pass',
+    family: 4,
+    row: 'same-node',
+    answers: [{ target: web, code: null, said: 'connected', ms: 0.4 }],
   }),
 ]
 

@@ -1,0 +1,95 @@
+/** Killed at any moment: what is on disk then is whole, valid, and says that something is missing. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, describe, expect, it } from 'vitest'
+import { xml2js } from 'xml-js'
+import { violations } from '../report/schema.ts'
+import { type Tiny, tiny } from './tiny.ts'
+
+const SLOW = `check('question {n}', once, async ({ about }) => { await new Promise((done) => setTimeout(done, 30)) })`
+const files = Object.fromEntries(
+  Array.from({ length: 12 }, (_, index) => [`pod/c${index}`, SLOW.replace('{n}', `${index}`)]),
+)
+const project: Tiny = tiny(files)
+const scratch = mkdtempSync(join(tmpdir(), 'killed-'))
+afterAll(() => {
+  project.remove()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+/** Throws for a file that is not whole. `complete`: it does not say that something is missing. */
+const LOOK: Readonly<Record<string, (text: string) => { complete: boolean }>> = {
+  xml: (text) => {
+    xml2js(text)
+    return { complete: !text.includes('RUN_INTERRUPTED') }
+  },
+  html: (text) => {
+    if (!text.endsWith('</html>\n')) throw new Error('the page is cut off')
+    return { complete: !text.includes('Incomplete:') }
+  },
+  json: (text) => {
+    const report = JSON.parse(text)
+    expect(violations(report)).toEqual([])
+    return { complete: report.state === 'complete' }
+  },
+  md: (text) => {
+    if (!text.endsWith('\n')) throw new Error('the Markdown is cut off')
+    return { complete: !text.includes('RUN_INTERRUPTED') }
+  },
+  prom: (text) => {
+    if (!/ \d+(?:\.\d+)?\n$/.test(text)) throw new Error('the metrics are cut off')
+    return { complete: text.includes('k8snetlook_run_complete{node="n1"} 1') }
+  },
+}
+
+async function killedAfter(ms: number, signal: NodeJS.Signals, name: string): Promise<void> {
+  const REPORTS_DIR = join(scratch, name)
+  let ended = false
+  await project
+    .run(['run'], {
+      env: { REPORTS_DIR },
+      during: async (child) => {
+        child.once('exit', () => {
+          ended = child.signalCode !== signal && child.exitCode === 0
+        })
+        // from its first word on: before that it has written nothing
+        for (let tries = 0; readDirectory(REPORTS_DIR).length === 0 && tries < 2000; tries++) await sleep(10)
+        await sleep(ms)
+        child.kill(signal)
+      },
+    })
+    // the runner reads a report of its own at the end, which a run that was killed early has not written
+    .catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('ENOENT'))
+  const left = readDirectory(REPORTS_DIR).filter((file) => !file.startsWith('.'))
+  for (const file of left) {
+    const { complete } = LOOK[file.split('.').at(-1) ?? '']?.(readFileSync(join(REPORTS_DIR, file), 'utf8')) ?? {
+      complete: false,
+    }
+    if (!ended && signal === 'SIGTERM') expect(`${file} ${complete}`).toBe(`${file} false`)
+  }
+}
+
+function readDirectory(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+  } catch {
+    return []
+  }
+}
+
+describe('every file is whole and says what is missing', () => {
+  const points = Array.from({ length: 20 }, () => Math.round(Math.random() * 2000))
+  it(`SIGKILL after ${points.join(', ')} ms`, { timeout: 180_000 }, async () => {
+    for (let first = 0; first < points.length; first += 4) {
+      const some = points.slice(first, first + 4)
+      await Promise.all(some.map((ms, index) => killedAfter(ms, 'SIGKILL', `kill-${first + index}`)))
+    }
+    const all = readDirectory(scratch).flatMap((run) => readDirectory(join(scratch, run)))
+    // a test that never met a report would watch nothing
+    expect(all.filter((file) => file === 'report-n1.json').length).toBeGreaterThan(points.length / 2)
+  })
+
+  it.each([50, 800])('SIGTERM after %s ms', { timeout: 60_000 }, (ms) => killedAfter(ms, 'SIGTERM', `term-${ms}`))
+})
