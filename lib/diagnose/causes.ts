@@ -395,9 +395,11 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
       hides: null,
     }
   }
+  const macs = around.sides.states.own?.links.map(({ mac }) => mac) ?? []
   const entry = nodeStateOf(around.sides)?.neighbours.find(
-    ({ address, state }) =>
-      address === flow.source && (state === 'FAILED' || state === 'INCOMPLETE' || state === 'PERMANENT'),
+    ({ address, state, mac }) =>
+      address === flow.source &&
+      (state === 'FAILED' || state === 'INCOMPLETE' || (state === 'PERMANENT' && !macs.includes(mac))),
   )
   if (entry) {
     const wrong = entry.state === 'PERMANENT'
@@ -412,7 +414,8 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
       hides: null,
     }
   }
-  if (filter) return byFilter(filter, branch, around)
+  const doubtful = tunnel ?? filter
+  if (doubtful) return byFilter(doubtful, branch, around)
   return {
     code: 'ANSWER_LOST_ON_NODE',
     key: `ANSWER_LOST_ON_NODE ${last?.device}`,

@@ -77,7 +77,11 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
       ]),
     ]),
     ...tunnelsOf(way, states[node]).flatMap(({ destination, local, remote, port, device: uplink }) => {
-      const outer = { source: local, destination: remote, family: familyOf(local), protocol: 'udp' as const }
+      // each way has source ports of its own: conntrack never sees an answer, so every one of them is new
+      const outer = {
+        ...{ source: local, destination: remote, family: familyOf(local), protocol: 'udp' as const },
+        ctState: 'new' as const,
+      }
       const back = { ...outer, source: remote, destination: local }
       return [
         ...ask(node, 'tunnel out', destination, { ...outer, destinationPort: port }, [
