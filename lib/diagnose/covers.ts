@@ -25,6 +25,7 @@ const REACH: Readonly<Record<Code, Reach>> = {
   BRIDGE_NF_OFF: { stages: ['answer-pod'], family: true },
   LINK_DOWN: { stages: NEAR, pod: true },
   VETH_DETACHED: { stages: NEAR, pod: true },
+  PORT_BLOCKED: { stages: NEAR, pod: true },
   ADDRESS_MISSING: { stages: [...NEAR, 'answer-pod', 'beyond'], pod: true, family: true },
   DUPLICATE_ADDRESS: { stages: ANY, pod: true, family: true },
   POD_ROUTE_BLOCKED: { stages: ['not-sent'], pod: true, family: true },

@@ -5,7 +5,9 @@ import { createServer as createTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { askHttps, askHttpsRepeatedly, type HttpsOptions } from '../../lib/probe/http.ts'
+import { judgeClock } from '../../lib/probe/state/clock.ts'
 import { attemptsFor } from '../../lib/probe/tcp.ts'
+import { httpsAnswer } from '../../lib/question/answers.ts'
 import type { Target } from '../../lib/types.ts'
 import { authority, type Leaf } from '../bed/certificates.ts'
 import { ip, netnsPath } from '../bed/namespace.ts'
@@ -76,6 +78,53 @@ afterAll(async () => {
   for (const server of servers) server.close()
   for (const one of [ours, foreign, impostor]) one.remove()
   await bed.remove()
+})
+
+/** A server whose clock is `ahead` ms ahead of ours. */
+const lying = (leaf: Leaf, ahead: number) =>
+  serve(
+    createHttps({ ...leaf }, (_, response) => {
+      response.setHeader('date', new Date(Date.now() + ahead).toUTCString())
+      response.end('ok')
+    }),
+  )
+
+describe('a server whose clock differs from ours', () => {
+  const DAY = 86_400_000
+  const openssl = (at: number) => new Date(at).toISOString().replace(/[-:T]|\.\d+/g, '')
+  const leafOf = (from: number, to: number) =>
+    ours.issue({ altNames: `DNS:${NAME}`, from: openssl(Date.now() + from), to: openssl(Date.now() + to) })
+  const clocks = async (ahead: number) => {
+    const result = await ask(await lying(good, ahead))
+    return judgeClock(result?.clock ? [{ server: '198.18.0.2', clock: result.clock }] : [])
+  }
+
+  it.each([
+    [0, { is: 'fine' }],
+    [-3000, { is: 'fine' }],
+    [20_000, { is: 'doubtful', code: 'CLOCK_SKEW', detail: expect.stringContaining('behind') }],
+    [-20_000, { is: 'doubtful', code: 'CLOCK_SKEW', detail: expect.stringContaining('ahead') }],
+    [300_000, { is: 'broken', code: 'CLOCK_SKEW', detail: expect.stringContaining('5 min behind') }],
+  ])('by %i ms', async (ahead, said) => {
+    expect(await clocks(ahead)).toMatchObject(said)
+  })
+
+  it('is the cause where its certificate is valid by its own clock alone', async () => {
+    const early = await ask(await lying(leafOf(DAY, 9 * DAY), 3 * DAY))
+    expect(early).toMatchObject({ code: 'TLS_CERT_NOT_YET_VALID' })
+    expect(early && httpsAnswer(early)).toMatchObject({
+      code: 'CLOCK_SKEW',
+      said: expect.stringContaining('72 h behind'),
+    })
+    const late = await ask(await lying(leafOf(-9 * DAY, -DAY), -3 * DAY))
+    expect(late).toMatchObject({ code: 'TLS_CERT_EXPIRED' })
+    expect(late && httpsAnswer(late)).toMatchObject({ code: 'CLOCK_SKEW', said: expect.stringContaining('72 h ahead') })
+  })
+
+  it('is not the cause where the certificate has expired by both', async () => {
+    const result = await ask(await lying(leafOf(-9 * DAY, -5 * DAY), -DAY))
+    expect(result && httpsAnswer(result)).toMatchObject({ code: 'TLS_CERT_EXPIRED' })
+  })
 })
 
 describe('a sound API server', () => {

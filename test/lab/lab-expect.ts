@@ -11,7 +11,7 @@ const NAMED = ['destination-ping', 'destination-tcp', 'mtu-destination', 'mtu-wa
 const API = ['host/api-cluster-ip', 'host/api-endpoints', 'pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api']
 const OF_FAMILY = [
   ...[
-    'host/gateway',
+    ...['host/gateway', 'host/address-pool'],
     ...['host/mtu-node', 'host/forwarding', 'host/bridge-netfilter', 'host/pod-routes', 'host/tunnel-entries'],
     'pod/mtu-way-back same-node',
     'pod/gateway',
