@@ -83,15 +83,6 @@ export const underlay: FaultClass = (pick) => {
     ),
     entry(
       {
-        name: 'tunnel packets refused with an ICMP error',
-        touches: OTHER,
-        root: ['TUNNEL_REFUSED', 'REFUSED_BEYOND'],
-        says: /firewall|tunnel/,
-      },
-      betweenNodes([`iifname "v-n1" udp dport ${VXLAN_PORT} reject with icmp admin-prohibited`]),
-    ),
-    entry(
-      {
         name: 'the router refuses packets to the external address',
         touches: ['external'],
         root: ['REFUSED_BEYOND'],
@@ -253,6 +244,19 @@ export const otherNodes: FaultClass = (pick) => {
           ) as never,
         undo: restoreTunnel,
       },
+    ),
+    entry(
+      {
+        name: 'its firewall refuses tunnel packets with an ICMP error',
+        touches: OTHER,
+        root: ['REFUSED_BEYOND', 'TUNNEL_REFUSED'],
+        says: /its firewall rules/,
+      },
+      chain({
+        at: secondNode,
+        hook: 'input priority -10',
+        rules: async () => [`udp dport ${VXLAN_PORT} reject with icmpx admin-prohibited`],
+      }),
     ),
     entry(
       {
