@@ -47,29 +47,6 @@ export const services: FaultClass = (pick) => {
   return [
     entry(
       {
-        name: 'the service selects no pod',
-        class: 'services',
-        place: 'cluster objects',
-        env: { DST_SVC: 'web' },
-        touches: ['service'],
-        root: ['NO_READY_ENDPOINTS'],
-        also: ['SERVICE_WITHOUT_BACKENDS'],
-        says: /selector/,
-      },
-      {
-        async inject(cluster) {
-          await web({ selector: { app: 'wbe' } })(cluster)
-          await until(
-            'no endpoint to be left',
-            20,
-            async () => (await endpointsOf(cluster)).length === 0 && backends(cluster, 8080) === 0,
-          )
-        },
-        undo: backToNormal,
-      },
-    ),
-    entry(
-      {
         name: 'the service’s targetPort is wrong',
         class: 'services',
         place: 'cluster objects',

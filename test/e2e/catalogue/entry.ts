@@ -25,6 +25,8 @@ export type Touched = 'same node' | 'other node' | 'external' | 'api' | 'dns' | 
 export interface Repair {
   /** What the remedy must say for that. */
   readonly says: RegExp
+  /** It leaves nothing to take back. */
+  readonly takesBack?: true
   run(cluster: Cluster, said: RegExpExecArray): Promise<void>
 }
 
@@ -55,30 +57,48 @@ export interface Entry extends Injection {
   /** Every result that is neither pass nor not-applicable, where they are known exactly. */
   readonly expect?: Fault['expect']
   readonly measured?: readonly Measured[]
-  /** What the hints of the path MTU checks must say. */
+  /** Codes that may stand for others in that list, where errors are rate-limited. */
+  readonly alias?: Readonly<Record<Code, Code>>
+  /** What the results with a root's code must say they saw, and advise. */
+  readonly seen?: RegExp
   readonly hints?: RegExp
 }
 
 /** Draws a whole number from least to most, both included. */
-export type Pick = (least: number, most: number) => number
+export type Draw = (least: number, most: number) => number
 
 /** The entries of a class; what they draw differs from run to run. */
-export type FaultClass = (pick: Pick) => readonly Entry[]
+export type FaultClass = (pick: Draw) => readonly Entry[]
 
-export const oneOf = <T>(pick: Pick, list: readonly [T, ...T[]]): T => list[pick(0, list.length - 1)] ?? list[0]
+export const oneOf = <T>(pick: Draw, list: readonly [T, ...T[]]): T => list[pick(0, list.length - 1)] ?? list[0]
 
 /** The remedy asks for what taking the fault back does. */
-export const takenBack = (says: RegExp, { undo }: Injection): Repair => ({ says, run: (cluster) => undo(cluster) })
+export const takenBack = (says: RegExp, { undo }: Injection): Repair => ({
+  says,
+  takesBack: true,
+  run: (cluster) => undo(cluster),
+})
 
-/** What is told of a fault that was written as a list of exact troubles. */
-export type Told = Omit<Entry, keyof Injection | 'name' | 'expect' | 'repair' | 'env'> & { readonly says?: RegExp }
+/** What is told of a fault that was written as a list of exact troubles; `says`: its remedy is what takes it back. */
+export type Told = Omit<Entry, keyof Injection | 'name' | 'expect' | 'repair' | 'env' | 'seen' | 'hints'> & {
+  readonly says?: RegExp
+}
 
-/** Faults with exact troubles as entries; throws for one of which nothing is told. */
-export function adopt(faults: readonly Fault[], told: Readonly<Record<string, Told>>): readonly Entry[] {
-  return faults.map((fault) => {
+type Written = Injection &
+  Pick<Entry, 'name' | 'env' | 'seen' | 'hints' | 'expect' | 'alias'> &
+  Partial<Pick<Fault, 'args'>>
+
+/**
+ * Faults of another topic as entries, null: no entry; throws for one of which nothing is told. A fault whose troubles are known of a part of
+ * the checks alone (`args`) has no exact list here, where all are asked.
+ */
+export function adopt(faults: readonly Written[], told: Readonly<Record<string, Told | null>>): readonly Entry[] {
+  return faults.flatMap(({ args, expect, ...fault }) => {
     const known = told[fault.name]
-    if (!known) throw new Error(`nothing is told of the cause of "${fault.name}"`)
+    if (known === undefined) throw new Error(`nothing is told of the cause of "${fault.name}"`)
+    if (known === null) return []
     const { says, ...rest } = known
-    return { ...fault, ...rest, ...(says ? { repair: takenBack(says, fault) } : {}) }
+    const repair = says ? { repair: takenBack(says, fault) } : {}
+    return [{ ...fault, ...rest, ...repair, ...(expect && !args ? { expect } : {}) }]
   })
 }

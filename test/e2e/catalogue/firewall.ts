@@ -115,26 +115,6 @@ export const firewall: FaultClass = (pick) => {
       }),
     ),
     drops(
-      { name: 'nft, forward, UDP alone to the cluster’s DNS', touches: ['dns'] },
-      nft(`prerouting priority ${early}`, async (cluster) =>
-        between(
-          await source(cluster),
-          [...cluster.plan.dnsService, ...(await localPods(cluster)), ...(await remotePods(cluster))],
-          'udp dport 53 drop',
-        ),
-      ),
-    ),
-    drops(
-      { name: 'nft, forward, TCP port 53 alone to the cluster’s DNS', touches: ['dns'] },
-      nft(`prerouting priority ${early}`, async (cluster) =>
-        between(
-          await source(cluster),
-          [...cluster.plan.dnsService, ...(await localPods(cluster)), ...(await remotePods(cluster))],
-          'tcp dport 53 drop',
-        ),
-      ),
-    ),
-    drops(
       { name: 'nft, output, the node’s own packets to the API server’s address', touches: ['api'] },
       nft(`output priority -310`, async ({ plan }) => [`ip daddr ${plan.apiService[0]} tcp dport 443 drop`]),
     ),

@@ -3,7 +3,7 @@ import { random } from '../../lab/icmp-bed.ts'
 import { api, services } from './cluster.ts'
 import type { Entry, FaultClass } from './entry.ts'
 import { firewall, podFirewall } from './firewall.ts'
-import { faults } from './known.ts'
+import { known } from './known.ts'
 import { mtu } from './mtu.ts'
 import { otherNodes, underlay } from './network.ts'
 import { links, routes } from './routes.ts'
@@ -18,7 +18,7 @@ const CLASSES: readonly FaultClass[] = [
   services,
   api,
   mtu,
-  () => faults,
+  () => known,
 ]
 
 export function catalogue(seed: number): readonly Entry[] {

@@ -2,7 +2,7 @@
 import type { Finding } from '../../../lib/types.ts'
 import type { Cluster } from '../../bed/kubernetes/cluster.ts'
 import { runSuite } from '../suite.ts'
-import type { Entry, Pick } from './entry.ts'
+import type { Draw, Entry } from './entry.ts'
 import { forgetPaths } from './trial.ts'
 
 export type Pair = readonly [Entry, Entry]
@@ -23,7 +23,7 @@ const HIDING_SHARE = 4
  * `count` pairs of different classes and places, no entry twice: most of them touch nothing in common, so both can be seen; each fourth
  * pair touches something in common. Settings of the runs must not contradict each other.
  */
-export function drawPairs(entries: readonly Entry[], count: number, pick: Pick): readonly Pair[] {
+export function drawPairs(entries: readonly Entry[], count: number, pick: Draw): readonly Pair[] {
   const pool = entries.filter(({ root, place }) => root.length > 0 && place !== 'setting')
   const used = new Set<Entry>()
   const pairs: Pair[] = []

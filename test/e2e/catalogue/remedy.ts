@@ -7,18 +7,24 @@ import { podNamespace } from '../packets.ts'
 
 /** What changes something; the others show. */
 const CHANGES = [
-  /^ip( -6)? (link set|route (add|del|replace|change)|rule (add|del)|neigh (add|del|replace)|addr (add|del|replace)) /,
+  /^ip( -[46])? (link set|route (add|del|replace|change)|rule (add|del)|neigh (add|del|replace|flush)|addr(ess)? (add|del|replace)) /,
   /^nft (delete|add|insert|replace|flush|chain) /,
   /^ip6?tables-(nft|legacy) .*-(A|D|I|P|R) /,
-  /^(modprobe \w+; *)?sysctl -w /,
+  /^(modprobe \w+ *(;|&&) *)?sysctl -w /,
+  /^conntrack -D /,
   /^bridge (fdb (add|append|del|replace)|link set) /,
 ]
+
+/** A remedy may name the namespace itself. */
+const ENTERED = /^nsenter --net=\S+ (-- )?/
 
 /** The commands that change something, in their order. A placeholder such as <address> is nothing that a shell could execute. */
 export const commandsOf = (remedy: string): readonly string[] =>
   [...remedy.matchAll(/`([^`]+)`/g)]
     .map(([, command = '']) => command)
-    .filter((command) => !/<[a-z ]+>/.test(command) && CHANGES.some((change) => change.test(command)))
+    .filter(
+      (command) => !/<[\w ]+>/.test(command) && CHANGES.some((change) => change.test(command.replace(ENTERED, ''))),
+    )
 
 /** "namespace/name" of the pod in which the remedy wants its commands executed; null: on the node. */
 export const podOf = (remedy: string, pods: readonly { namespace: string; name: string }[]): string | null =>

@@ -2,7 +2,7 @@
 import type { Finding, Report } from '../../../lib/types.ts'
 import type { Cluster } from '../../bed/kubernetes/cluster.ts'
 import { netnsPath, run } from '../../bed/namespace.ts'
-import type { Expected } from '../faults.ts'
+import { linesOf } from '../faults.ts'
 import { nodes, podsOf } from '../injection.ts'
 import { podNamespace } from '../packets.ts'
 import { checkOf, runSuite, type SuiteRun, trouble, troubles } from '../suite.ts'
@@ -35,9 +35,17 @@ export async function tryOut(cluster: Cluster, entry: Entry): Promise<Trial> {
     if (entry.root.length > 0) mended = await mend(cluster, entry, met.report.findings)
     return judge(entry, met, mended)
   } finally {
-    await entry.undo(cluster)
+    await takeBack(cluster, entry, mended?.length === 0)
     await forgetPaths(cluster)
   }
+}
+
+/** Where the remedy has worked there may be nothing left to take back, and trying to may fail for that. */
+async function takeBack(cluster: Cluster, { undo, repair }: Entry, green: boolean): Promise<void> {
+  if (green && repair?.takesBack) return
+  await undo(cluster).catch((error) => {
+    if (!green) throw error
+  })
 }
 
 /** What is still wrong after doing as the findings say. */
@@ -114,25 +122,24 @@ export function judge(
 const said = (finding: Finding | undefined) => (finding ? `${finding.code} (${finding.cause})` : 'none')
 
 /** Where the troubles, sizes and hints are known exactly. */
-function exactly(
-  { expect, measured = [], hints }: Entry,
-  { report, exitCode }: Pick<SuiteRun, 'report' | 'exitCode'>,
-): string[] {
-  const wanted = expect?.troubles.flatMap(perFamily).sort()
-  const got = troubles(report)
+function exactly(entry: Entry, { report, exitCode }: Pick<SuiteRun, 'report' | 'exitCode'>): string[] {
+  const { expect, measured = [], hints, seen, alias = {} } = entry
+  const roots = report.results.filter(
+    (result) => entry.root.includes(result.code ?? '') && !/mtu-way-back/.test(result.file),
+  )
+  const wanted = expect?.troubles.flatMap(linesOf)
+  const got = troubles(report).map((line) => line.replace(/\S+$/, (code) => alias[code] ?? code))
   return [
     ...(wanted ?? []).filter((one) => !got.includes(one)).map((one) => `missing: ${one}`),
     ...got.filter((one) => wanted && !wanted.includes(one)).map((one) => `not expected: ${one}`),
     ...(expect && expect.exitCode !== exitCode ? [`exit code ${exitCode}, not ${expect.exitCode}`] : []),
     ...measured.flatMap((one) => sizes(report, one)),
-    ...hintsOf(report)
-      .filter((hint) => hints && !hints.test(hint))
-      .map((hint) => `hint without ${hints}: ${hint}`),
+    ...roots.flatMap(({ hint = '' }) => (hints && !hints.test(hint) ? [`hint without ${hints}: ${hint}`] : [])),
+    ...roots.flatMap((one) =>
+      seen && !seen.test(one.seen) ? [`${checkOf(one)} does not say ${seen}: ${one.seen}`] : [],
+    ),
   ]
 }
-
-const perFamily = ({ families = [4, 6], ...expected }: Expected) =>
-  families.map((family) => trouble({ ...expected, family }))
 
 /** Paths that were measured otherwise. */
 function sizes(report: Report, { check, row, mtu, families = [4, 6] }: Measured): string[] {
@@ -143,13 +150,6 @@ function sizes(report: Report, { check, row, mtu, families = [4, 6] }: Measured)
     return measured === mtu ? [] : [`${check} ${row ?? ''} IPv${family} measured ${measured}, not ${mtu}`]
   })
 }
-
-/** Hints of the path MTU checks that are not green. */
-const hintsOf = ({ results }: Report): string[] =>
-  results
-    .filter(({ verdict, code }) => (verdict === 'fail' || verdict === 'warn') && code?.startsWith('PATH_MTU'))
-    .filter(({ file }) => !file.endsWith('mtu-way-back.test.ts'))
-    .map(({ hint }) => hint ?? '')
 
 /** What the kernels have learned of paths meanwhile is theirs for ten minutes. */
 export async function forgetPaths(cluster: Cluster): Promise<void> {
