@@ -82,7 +82,7 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
 export const checkOf = (result: Result): string => result.file.replace(/^.*checks\//, '').replace(/\.test\.ts$/, '')
 
 /** One line for each result that is not as it should be: "fail pod/gateway IPv4 UNREACHABLE"; sorted. */
-export function troubles(report: Report): string[] {
+export function troubles(report: Pick<Report, 'results'>): string[] {
   return report.results
     .filter(({ verdict }) => verdict !== 'pass' && verdict !== 'not-applicable')
     .map((result) => trouble({ ...result, check: checkOf(result) }))

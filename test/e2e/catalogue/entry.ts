@@ -55,7 +55,10 @@ export interface Entry extends Injection {
   /** Absent: the commands of the remedy that change something are executed as they stand. */
   readonly repair?: Repair
   /** Every result that is neither pass nor not-applicable, where they are known exactly. */
-  readonly expect?: Fault['expect']
+  readonly expect?: Fault['expect'] & {
+    /** Known only of these files, or of those below this directory. */
+    readonly among?: readonly string[]
+  }
   readonly measured?: readonly Measured[]
   /** Codes that may stand for others in that list, where errors are rate-limited. */
   readonly alias?: Readonly<Record<Code, Code>>
@@ -88,10 +91,7 @@ type Written = Injection &
   Pick<Entry, 'name' | 'env' | 'seen' | 'hints' | 'expect' | 'alias'> &
   Partial<Pick<Fault, 'args'>>
 
-/**
- * Faults of another topic as entries, null: no entry; throws for one of which nothing is told. A fault whose troubles are known of a part of
- * the checks alone (`args`) has no exact list here, where all are asked.
- */
+/** Faults of another topic as entries, null: no entry; throws for one of which nothing is told. */
 export function adopt(faults: readonly Written[], told: Readonly<Record<string, Told | null>>): readonly Entry[] {
   return faults.flatMap(({ args, expect, ...fault }) => {
     const known = told[fault.name]
@@ -99,6 +99,8 @@ export function adopt(faults: readonly Written[], told: Readonly<Record<string, 
     if (known === null) return []
     const { says, ...rest } = known
     const repair = says ? { repair: takenBack(says, fault) } : {}
-    return [{ ...fault, ...rest, ...repair, ...(expect && !args ? { expect } : {}) }]
+    return [
+      { ...fault, ...rest, ...repair, ...(expect ? { expect: { ...expect, ...(args ? { among: args } : {}) } } : {}) },
+    ]
   })
 }

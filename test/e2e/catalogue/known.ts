@@ -1,6 +1,6 @@
 /** What is told of the causes of the faults that are written as lists of exact troubles, topic by topic. */
 import { DNS_FAULTS } from '../dns-faults.ts'
-import { FAULTS } from '../faults.ts'
+import { type Expected, FAULTS } from '../faults.ts'
 import { NODE_FAULTS } from '../node-faults.ts'
 import { POD_FAULTS } from '../pod-faults.ts'
 import { POLICY_FAULTS } from '../policy-faults.ts'
@@ -212,10 +212,18 @@ const ofPod = (
   root: readonly string[],
   says?: RegExp,
 ): Told => ({ class: kind, place, touches, root, ...(says ? { says } : {}) })
+/** That the next hop is dead the kernel says with an ICMP error of its own, sooner or later: then silence is called a refusal. */
+const SAME_SILENCE = { REJECTED: 'UNREACHABLE' }
+const withFamilies = ({ families, ...expected }: (typeof POD_FAULTS)[number]['troubles'][number]): Expected =>
+  families.length === 0 ? { ...expected, once: true } : { ...expected, families }
+
 const MADE_ANEW = /[Dd]elete the pod|delete (this|that) pod/
 
 const POD = adopt(
-  POD_FAULTS.map(({ name, inject, undo }) => ({ name, inject, undo })),
+  POD_FAULTS.map(({ name, inject, undo, checks, exitCode, troubles }) => ({
+    ...{ name, inject, undo, args: checks, alias: SAME_SILENCE },
+    expect: { exitCode, troubles: troubles.map(withFamilies) },
+  })),
   {
     'the pod’s interface is down': ofPod('pod’s link', 'pod', ALL, ['LINK_DOWN'], MADE_ANEW),
     'the other end on the node is down': ofPod('pod’s link', 'node', ALL, ['LINK_DOWN']),
@@ -250,7 +258,7 @@ const POD = adopt(
     'a sidecar takes every connection, and a user gets past it': harmless('sidecar', 'pod'),
     'a sidecar takes every connection, and marked packets get past it': harmless('sidecar', 'pod'),
     // inconclusive: nothing is found, and nothing is said to be well
-    'a sidecar takes every connection, and nobody gets past it': null,
+    'a sidecar takes every connection, and nobody gets past it': harmless('sidecar', 'pod'),
     'every address of the node is leased': ofPod(
       'address pool',
       'node',

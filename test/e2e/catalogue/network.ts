@@ -25,6 +25,8 @@ import {
 } from './means.ts'
 
 const OTHER: readonly Touched[] = ['other node', 'dns', 'service']
+/** The resolver that the cluster's DNS forwards to is the external address. */
+const UPSTREAM = ['DNS_UPSTREAM_BROKEN']
 const OPEN_TUNNEL = /Open UDP 8472 \(VXLAN\) between the nodes/
 
 type Made = Pick<Entry, 'name' | 'touches' | 'root'> & Partial<Entry>
@@ -85,6 +87,7 @@ export const underlay: FaultClass = (pick) => {
       {
         name: 'the router refuses packets to the external address',
         touches: ['external'],
+        also: UPSTREAM,
         root: ['REFUSED_BEYOND'],
         says: /its firewall rules/,
       },
@@ -101,6 +104,7 @@ export const underlay: FaultClass = (pick) => {
       {
         name: 'the router has no route to the external address',
         touches: ['external'],
+        also: UPSTREAM,
         root: ['REFUSED_BEYOND'],
         says: /its routes to/,
       },
@@ -112,6 +116,7 @@ export const underlay: FaultClass = (pick) => {
       {
         name: 'the router drops the answers of the external address',
         touches: ['external'],
+        also: UPSTREAM,
         root: ['LEFT_NODE_UNANSWERED'],
         says: /Look beyond this node/,
       },
@@ -121,6 +126,7 @@ export const underlay: FaultClass = (pick) => {
       {
         name: 'the gateway of the node is gone',
         touches: ['external'],
+        also: UPSTREAM,
         root: ['GATEWAY_UNRESOLVED', 'NEIGHBOUR_UNRESOLVED'],
         says: /gateway|next hop|answer/,
       },
