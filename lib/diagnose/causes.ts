@@ -23,6 +23,8 @@ export interface Around {
   readonly names: Names
   /** Addresses that answered something, and how: "tcp 8080". */
   readonly answering: ReadonlyMap<string, readonly string[]>
+  /** ICMP errors that checks heard about an address, who sent them and in which words: they are rate-limited, so asking again may meet silence. */
+  readonly refusals: ReadonlyMap<string, { readonly from: string; readonly said: string }>
   /** Nodes, by name and family, some pod of which answered. */
   readonly nodesAnswering: ReadonlySet<string>
   /** Node addresses that answered. */
@@ -230,6 +232,8 @@ function beyond(branch: Branch, around: Around): Draft {
     }
   }
   if (untranslated(branch)) return serviceUntranslated(branch, around)
+  const heard = around.refusals.get(destination)
+  if (heard) return { ...refusedBeyond(heard.from, heard.said, branch, around), confidence: 'likely' }
   return unansweredBeyond(branch, around, there, family)
 }
 
@@ -350,10 +354,15 @@ function refusedByError(branch: Branch, around: Around): Draft {
       hides: `what the pods on node ${there} are like`,
     }
   }
+  return refusedBeyond(from, last?.refusal ?? 'an ICMP error', branch, around)
+}
+
+/** Somebody on the way says so. */
+function refusedBeyond(from: string, said: string, { destination }: Branch, { names }: Around): Draft {
   return {
     code: 'REFUSED_BEYOND',
-    key: `REFUSED_BEYOND ${from} ${last?.refusal}`,
-    cause: `${called(from, names)} refuses packets to ${called(destination, names)}: ${last?.refusal}.`,
+    key: `REFUSED_BEYOND ${from} ${said}`,
+    cause: `${called(from, names)} refuses packets to ${called(destination, names)}: ${said}.`,
     confidence: 'proven',
     remedy: `Look at ${from}: its firewall rules (\`nft list ruleset\`, \`iptables-save\`) and its routes to ${destination}.`,
     hides: null,

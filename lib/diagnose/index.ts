@@ -119,10 +119,23 @@ function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[]
     from === place && target.node && isPod(target) ? [`${target.node} ${target.family}`] : [],
   )
   return {
-    ...{ place, sides, names, answering },
+    ...{ place, sides, names, answering, refusals: refusalsOf(here) },
     nodesAnswering: new Set(nodesAnswering),
     nodeAddressesAnswering: new Set(good.filter(({ from }) => from === 'node').map(({ target }) => target.address)),
   }
+}
+
+/** "0 of 25 echoes answered: host unreachable, says 198.51.100.254". */
+const HEARD = /: ([^:]+), says (\S+)$/
+
+function refusalsOf(cases: readonly Case[]): Around['refusals'] {
+  const heard = cases.flatMap(({ result: { answers = [] } }) =>
+    answers.flatMap(({ target, code, said }) => {
+      const [, words, from] = (code === 'REJECTED' && HEARD.exec(said)) || []
+      return words && from ? [[target.address, { from, said: words }] as const] : []
+    }),
+  )
+  return new Map(heard)
 }
 
 /** "namespace/name" is a pod's; nodes and addresses have no slash. */

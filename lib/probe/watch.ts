@@ -5,6 +5,7 @@ import { openTap, type Tap } from '../socket/tap.ts'
 export interface Sighting {
   readonly interfaceIndex: number
   readonly outgoing: boolean
+  readonly forAnother: boolean
   readonly packet: SeenPacket
 }
 
@@ -21,9 +22,9 @@ export function watchAddresses(addresses: readonly string[]): string | null {
 
 /** What has passed since the last call. */
 export function readWatch(): readonly Sighting[] {
-  return (tap?.read() ?? []).flatMap(({ interfaceIndex, outgoing, bytes }) => {
+  return (tap?.read() ?? []).flatMap(({ bytes, ...where }) => {
     const packet = readPacket(bytes)
-    return packet ? [{ interfaceIndex, outgoing, packet }] : []
+    return packet ? [{ ...where, packet }] : []
   })
 }
 

@@ -121,11 +121,13 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
     traced?.close()
     for (const { agent } of watchers) agent ? agent.ask('stopWatching').catch(() => undefined) : stopWatching()
   }
+  const isPod = (side: Side) => side === 'target' || (side === 'own' && watchers.some((one) => one.side === 'node'))
   const watched = watchers.map(({ side }, index): Watched => {
     const links = states[side]?.links ?? []
     return {
       side,
       names: new Map(links.map(({ index: number, name }) => [number, name])),
+      ends: new Set(isPod(side) ? links.flatMap((link) => (link.master === null ? [link.index] : [])) : []),
       windows: sightings.map((window) => window[index] ?? []),
     }
   })

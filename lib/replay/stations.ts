@@ -9,6 +9,8 @@ import type { Target } from '../types.ts'
 export interface Watched {
   readonly side: Side
   readonly names: ReadonlyMap<number, string>
+  /** Interfaces, by index, that take only what is for them: a pod's, which are no ports of a bridge. */
+  readonly ends: ReadonlySet<number>
   readonly windows: readonly (readonly Sighting[])[]
 }
 
@@ -42,10 +44,12 @@ export function kindOf(packet: SeenPacket, { target, keys }: FlowKeys): Kind | n
 
 /** Every place where packets of the flow were seen, in the order of the first sighting of each side. */
 export function stationsOf(flow: FlowKeys, watched: readonly Watched[]): readonly Station[] {
-  return watched.flatMap(({ side, names, windows }) => {
+  return watched.flatMap(({ side, names, ends, windows }) => {
     const found = new Map<string, { station: Omit<Station, 'seen'>; seen: number[] }>()
     windows.forEach((window, index) => {
-      for (const { interfaceIndex, outgoing, packet } of window) {
+      for (const { interfaceIndex, outgoing, forAnother, packet } of window) {
+        // the kernel behind it never sees what a bridge has flooded to it
+        if (forAnother && ends.has(interfaceIndex)) continue
         const kind = kindOf(packet, flow)
         if (kind === null) continue
         const station = {

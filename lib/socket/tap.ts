@@ -15,6 +15,7 @@ const SOL_SOCKET = 1
 const SO_RCVBUF = 8
 const SO_ATTACH_FILTER = 26
 const SOCKADDR_LL_BYTES = 20
+const PACKET_OTHERHOST = 3
 const PACKET_OUTGOING = 4
 /** Some thousand small packets between two readings. */
 const BUFFER_BYTES = 4 * 1024 * 1024
@@ -25,6 +26,8 @@ export interface TappedPacket {
   readonly interfaceIndex: number
   /** It leaves by the interface; else it has come in by it. */
   readonly outgoing: boolean
+  /** Its link header names another hardware address than the interface's: a bridge flooded it, or it is on its way through one. */
+  readonly forAnother: boolean
   /** From the IP header on, cut after 256 bytes. */
   readonly bytes: Buffer
 }
@@ -75,6 +78,7 @@ function drain(libc: Libc, fd: number): readonly TappedPacket[] {
     found.push({
       interfaceIndex: from.readInt32LE(4),
       outgoing: from[10] === PACKET_OUTGOING,
+      forAnother: from[10] === PACKET_OTHERHOST,
       bytes: Buffer.from(data.subarray(0, Math.min(length, SNAP_BYTES))),
     })
   }

@@ -25,9 +25,10 @@ export interface Delivery {
   readonly afterMs: number
 }
 
-/** linux/if_tun.h: _IOW('T', 202, int), and the device type: IP packets without a header of its own. */
+/** linux/if_tun.h: _IOW('T', 202, int), and the device types: IP packets, or Ethernet frames, without a header of its own. */
 const TUNSETIFF = 0x400454ca
 const IFF_TUN_NO_PI = 0x1001
+const IFF_TAP_NO_PI = 0x1002
 const IFREQ_BYTES = 40
 const IFREQ_FLAGS_AT = 16
 const LARGEST_PACKET = 65_536
@@ -37,8 +38,8 @@ const PROCESS = fileURLToPath(new URL('delay-process.ts', import.meta.url))
  * Makes both devices and carries packets between them for as long as this process lives and `close` is not called.
  * Leaves the process in the namespace of the second end.
  */
-export async function layWire(ends: readonly [WireEnd, WireEnd], hop: Hop): Promise<{ close(): void }> {
-  const fds = [await openTun(ends[0]), await openTun(ends[1])] as const
+export async function layWire(ends: readonly [WireEnd, WireEnd], hop: Hop, frames = false): Promise<{ close(): void }> {
+  const fds = [await openTun(ends[0], frames), await openTun(ends[1], frames)] as const
   const buffer = Buffer.allocUnsafe(LARGEST_PACKET)
   let queue: { readonly packet: Buffer; readonly fd: number; readonly dueAt: number }[] = []
   const timer = setInterval(() => {
@@ -70,10 +71,16 @@ export function slowHop(options: { oneWayMs: number; loss: number; chance: () =>
 /** Lays a slow wire in a process of its own; `stop` takes it away, devices and all. */
 export async function startSlowWire(
   ends: readonly [WireEnd, WireEnd],
-  options: { readonly oneWayMs: number; readonly lossPercent: number; readonly seed: number },
+  options: {
+    readonly oneWayMs: number
+    readonly lossPercent: number
+    readonly seed: number
+    /** The devices are Ethernet's, which can be ports of a bridge. */
+    readonly frames?: boolean
+  },
 ): Promise<{ stop(): void }> {
   const words = ends.flatMap(({ namespace, device }) => [namespace, device])
-  const numbers = [options.oneWayMs, options.lossPercent, options.seed].map(String)
+  const numbers = [options.oneWayMs, options.lossPercent, options.seed, options.frames ? 1 : 0].map(String)
   const child = spawn(process.execPath, ['--import', 'tsx', PROCESS, ...words, ...numbers], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -89,14 +96,14 @@ async function untilReady(child: ChildProcess): Promise<void> {
   ended.catch(() => {})
 }
 
-async function openTun({ namespace, device }: WireEnd): Promise<number> {
+async function openTun({ namespace, device }: WireEnd, frames: boolean): Promise<number> {
   await enterNamespace(netnsPath(namespace))
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
   const ioctl = koffi.load(null).func('int ioctl(int fd, unsigned long request, uint8_t *argument)')
   const fd = openSync('/dev/net/tun', constants.O_RDWR | constants.O_NONBLOCK)
   const request = Buffer.alloc(IFREQ_BYTES)
   request.write(device, 'latin1')
-  request.writeUInt16LE(IFF_TUN_NO_PI, IFREQ_FLAGS_AT)
+  request.writeUInt16LE(frames ? IFF_TAP_NO_PI : IFF_TUN_NO_PI, IFREQ_FLAGS_AT)
   if (ioctl(fd, TUNSETIFF, request) !== 0) throw new Error(`no TUN device ${device}: errno ${koffi.errno()}`)
   return fd
 }

@@ -1,13 +1,12 @@
 /**
- * The suite on a dual-stack cluster (kube-proxy with nftables, containerd 1.6): healthy, from where it asks, each fault,
- * and healthy again many times. E2E_HEALTHY_RUNS: how many times, default 20.
+ * The suite on a dual-stack cluster (kube-proxy with nftables, containerd 1.6): healthy, from where it asks, and healthy
+ * many times. E2E_HEALTHY_RUNS: how many times, default 20.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
-import { FAULTS, linesOf } from './faults.ts'
 import { expectHealthy } from './healthy.ts'
 import { countPackets } from './packets.ts'
-import { runSuite, troubles } from './suite.ts'
+import { runSuite } from './suite.ts'
 
 const { E2E_HEALTHY_RUNS = '20' } = process.env
 
@@ -43,23 +42,6 @@ test('what the pod checks send leaves from the pod, and nothing of it from the n
     expect(sent.node).toEqual(Object.fromEntries(kinds.map((kind) => [kind, 0])))
   } finally {
     counters.remove()
-  }
-})
-
-describe('exactly the checks that a fault touches fail, with its code', () => {
-  for (const fault of FAULTS) {
-    test(fault.name, async () => {
-      try {
-        await fault.inject(cluster)
-        const run = await runSuite(cluster, fault.env ? { env: fault.env } : {})
-        expect(troubles(run.report), run.output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
-        expect(run.exitCode).toBe(fault.expect.exitCode)
-        expect(run.report.exitCode).toBe(fault.expect.exitCode)
-        expect((await cluster.pods()).filter((pod) => !pod.ready)).toEqual([])
-      } finally {
-        await fault.undo(cluster)
-      }
-    })
   }
 })
 

@@ -223,7 +223,10 @@ export const FAULTS: readonly Fault[] = [
         cluster.underlay.router,
         'inet',
         'forward priority -10',
-        drop(nodes(cluster).first.addresses, cluster.plan.outside),
+        // the resolver that the cluster's DNS forwards to is there, too
+        drop(nodes(cluster).first.addresses, cluster.plan.outside).map((rule) =>
+          rule.replace(/drop$/, 'meta l4proto != udp drop'),
+        ),
       ),
     undo: async (cluster) => deleteRules(cluster.underlay.router, 'inet'),
     expect: {

@@ -1,13 +1,13 @@
-/** The service data plane on real clusters: each fault, and what is green, in both modes of kube-proxy. */
+/** The service data plane on real clusters: what is green in both modes of kube-proxy, and the faults in iptables mode; those of the other are in the catalogue. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pathOf } from '../bed/kubernetes/api.ts'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 import { type Fault, linesOf } from './faults.ts'
-import { COMMON_FAULTS, open, SERVICE_FAULTS } from './service-faults.ts'
+import { COMMON_FAULTS, open } from './service-faults.ts'
 import { checkOf, runSuite, troubles } from './suite.ts'
 
 const MODES: readonly (readonly ['nftables' | 'iptables', readonly Fault[]])[] = [
-  ['nftables', SERVICE_FAULTS],
+  ['nftables', []],
   ['iptables', COMMON_FAULTS],
 ]
 

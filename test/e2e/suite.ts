@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Report, Result } from '../../lib/types.ts'
+import { limitCpu } from '../bed/cpu-quota.ts'
 import type { Cluster } from '../bed/kubernetes/cluster.ts'
 import { netnsPath } from '../bed/namespace.ts'
 
@@ -26,6 +27,8 @@ export interface SuiteOptions {
   readonly node?: number
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  /** Share of one CPU that the suite may use; absent: all there is. */
+  readonly cpuPercent?: number
 }
 
 /** Runs `vitest run checks/pod` (or other arguments) on a node of the cluster, with SRC_POD=bbox and EXTERNAL_IP set. */
@@ -55,8 +58,10 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     stdio: 'pipe',
   })
   child.stdin.end()
+  const quota = options.cpuPercent === undefined ? null : limitCpu([child.pid ?? 0], options.cpuPercent)
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   const seconds = (Date.now() - started) / 1000
+  await quota?.remove()
   const read = (file: string) => {
     const path = join(reports, file)
     if (!existsSync(path))
@@ -77,7 +82,7 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
 export const checkOf = (result: Result): string => result.file.replace(/^.*checks\//, '').replace(/\.test\.ts$/, '')
 
 /** One line for each result that is not as it should be: "fail pod/gateway IPv4 UNREACHABLE"; sorted. */
-export function troubles(report: Report): string[] {
+export function troubles(report: Pick<Report, 'results'>): string[] {
   return report.results
     .filter(({ verdict }) => verdict !== 'pass' && verdict !== 'not-applicable')
     .map((result) => trouble({ ...result, check: checkOf(result) }))

@@ -109,6 +109,20 @@ export const callingPod = (node: string, dnsConfig: object): KubeObject => ({
   },
 })
 
+/** A pod that serves as the web pods do, and that no probe looks after. */
+export const servingPod = (node: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'serving', namespace: 'default', labels: { app: 'serving' } },
+  spec: {
+    nodeName: node,
+    terminationGracePeriodSeconds: 0,
+    containers: [
+      container('serving', { command: ['/bin/sh', '-c', SERVE], ports: [{ containerPort: WEB_PORTS.pod }] }),
+    ],
+  },
+})
+
 const corednsRoles: readonly KubeObject[] = [
   { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'coredns', namespace: 'kube-system' } },
   {

@@ -236,6 +236,18 @@ describe('where the packets end', () => {
     expect(by([...WAY.nodeIn, error('node veth7 out', '198.18.1.1')])?.code).toBe('FIREWALL_REJECTS')
   })
 
+  test('an ICMP error that the check heard, and that was not sent again: such errors are rate-limited', () => {
+    const said = '0 of 25 echoes answered: host unreachable, says 198.51.100.254'
+    const { result: silent, observed } = failing('pod/x', 'REJECTED', [flow(WAY.gone)])
+    const answers = (silent.answers ?? []).map((one) => ({ ...one, said }))
+    expect(first([{ result: { ...silent, answers }, observed }])).toMatchObject({
+      code: 'REFUSED_BEYOND',
+      confidence: 'likely',
+      cause: expect.stringContaining('198.51.100.254 refuses packets'),
+    })
+    expect(first([{ result: silent, observed }])?.code).not.toBe('REFUSED_BEYOND')
+  })
+
   test('nothing could be watched', () => {
     const routes = { own: null, node: {}, back: {} }
     const cases = [failing('pod/x', 'UNREACHABLE', [flow([], { routes })], { states: {}, blind: { own: 'no right' } })]

@@ -1,0 +1,32 @@
+/**
+ * One fault of each class of the catalogue, drawn from a seed (E2E_SEED): found, its cause first, the remedy works, every failure explained,
+ * nothing false. All of them: `npm run selftest`.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
+import { random } from '../lab/icmp-bed.ts'
+import { oneOf } from './catalogue/entry.ts'
+import { catalogue, classesOf, keyOf, seedOf } from './catalogue/index.ts'
+import { tryOut } from './catalogue/trial.ts'
+import { expectHealthy } from './healthy.ts'
+import { runSuite } from './suite.ts'
+
+const seed = seedOf(process.env)
+console.log(`one fault of each class: E2E_SEED=${seed}`)
+const pick = random(seed)
+const drawn = classesOf(catalogue(seed)).map((entries) => oneOf(pick, entries))
+
+let cluster: Cluster
+
+beforeAll(async () => {
+  cluster = await startCluster({ prefix: 'e2e' })
+})
+afterAll(() => cluster?.stop())
+
+test.each(drawn.map((entry) => [keyOf(entry), entry] as const))('%s', async (_, entry) => {
+  expect((await tryOut(cluster, entry)).complaints).toEqual([])
+})
+
+test('is green again when every fault has been taken back', async () => {
+  expectHealthy(await runSuite(cluster), 'dual')
+})
