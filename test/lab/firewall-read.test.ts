@@ -16,8 +16,8 @@ beforeEach(() => {
   name = made.add('n')
 })
 afterEach(() => {
-  made.remove()
   vi.unstubAllEnvs()
+  made.remove()
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true })
 })
 
