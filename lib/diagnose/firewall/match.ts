@@ -241,8 +241,8 @@ function anyFlag(step: FirewallMatch, field: string, view: View, moment: Moment,
 
 function ctFlag(field: string, flag: string, view: View, moment: Moment): Known {
   const state = stateOf(view, moment)
-  if (field === 'ct state' || (field === 'xt ctstate' && flag in CT_STATE)) {
-    return state === undefined || !(flag in CT_STATE) ? undefined : state === flag
+  if (field === 'ct state' || (field === 'xt ctstate' && Object.hasOwn(CT_STATE, flag))) {
+    return state === undefined || !Object.hasOwn(CT_STATE, flag) ? undefined : state === flag
   }
   if (field !== 'xt ctstate' && field !== 'ct status') return undefined
   if (state === 'invalid' || state === 'untracked') return false
@@ -400,7 +400,7 @@ function boundsOf(field: string, text: string): Bounds {
   // an index that has no name
   if (kind === 'index') return /^\d+$/.test(text) ? null : text
   if (kind === 'address') return addressRange(text)
-  const named = kind[text]
+  const named = Object.hasOwn(kind, text) ? kind[text] : undefined
   if (named !== undefined) return [named, named]
   const range = /^(0x[0-9a-f]+|\d+)(?:-(0x[0-9a-f]+|\d+))?$/i.exec(text)
   if (!range) return null

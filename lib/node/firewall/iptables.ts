@@ -1,17 +1,21 @@
 /** Reads what iptables-save and ip6tables-save print, of both back ends (iptables-save(8), iptables-extensions(8)). Pure. */
 import type { FirewallChain, FirewallMatch, FirewallStep } from '../../state.ts'
 
+/** A table of names that is asked for any word: what every object has ("constructor") is not in it. */
+const named = <T>(entries: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
+  Object.assign(Object.create(null), entries)
+
 /** The built-in chains of each table, with hook and priority (include/uapi/linux/netfilter_ipv4.h). */
-export const BUILT_IN: Readonly<Record<string, Readonly<Record<string, { hook: string; priority: number }>>>> = {
+export const BUILT_IN: Readonly<Record<string, Readonly<Record<string, { hook: string; priority: number }>>>> = named({
   raw: hooks(['PREROUTING', -300], ['OUTPUT', -300]),
   mangle: hooks(['PREROUTING', -150], ['INPUT', -150], ['FORWARD', -150], ['OUTPUT', -150], ['POSTROUTING', -150]),
   nat: hooks(['PREROUTING', -100], ['INPUT', 100], ['OUTPUT', -100], ['POSTROUTING', 100]),
   filter: hooks(['INPUT', 0], ['FORWARD', 0], ['OUTPUT', 0]),
   security: hooks(['INPUT', 50], ['FORWARD', 50], ['OUTPUT', 50]),
-}
+})
 
 function hooks(...chains: readonly (readonly [string, number])[]) {
-  return Object.fromEntries(chains.map(([name, priority]) => [name, { hook: name.toLowerCase(), priority }]))
+  return named(Object.fromEntries(chains.map(([name, priority]) => [name, { hook: name.toLowerCase(), priority }])))
 }
 
 export interface SavedRule {
@@ -94,7 +98,7 @@ function wordsOf(text: string): readonly string[] {
 }
 
 /** Modules whose condition is written by the options below, by option: field and how its value is read. */
-const OPTIONS: Readonly<Record<string, readonly [module: string, field: string]>> = {
+const OPTIONS: Readonly<Record<string, readonly [module: string, field: string]>> = named({
   '-i': ['', 'meta iifname'],
   '-o': ['', 'meta oifname'],
   '-p': ['', 'meta l4proto'],
@@ -111,10 +115,10 @@ const OPTIONS: Readonly<Record<string, readonly [module: string, field: string]>
   '--dst-type': ['addrtype', 'fib daddr type'],
   '--length': ['length', 'meta length'],
   '--tcp-flags': ['tcp', 'tcp flags'],
-}
+})
 
 /** What a module is called in the kernel, where iptables calls it otherwise. */
-const KERNEL_NAME: Readonly<Record<string, string>> = { state: 'conntrack', icmpv6: 'icmp6' }
+const KERNEL_NAME: Readonly<Record<string, string>> = named({ state: 'conntrack', icmpv6: 'icmp6' })
 
 const TERMINAL = new Set(['ACCEPT', 'DROP', 'RETURN'])
 
@@ -249,7 +253,7 @@ const nothing: Target = () => []
 const optionOf = (options: readonly string[] | null, name: string): string | undefined =>
   options?.[options.indexOf(name) + 1 || options.length]
 
-const TARGETS: Readonly<Record<string, Target>> = {
+const TARGETS: Readonly<Record<string, Target>> = named({
   ACCEPT: () => [verdict({ kind: 'accept' })],
   DROP: () => [verdict({ kind: 'drop' })],
   RETURN: () => [verdict({ kind: 'return' })],
@@ -297,7 +301,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
       .concat(['DSCP', 'TOS', 'TTL', 'HL', 'ECN', 'SET', 'TEE', 'LED', 'IDLETIMER', 'RATEEST'])
       .map((name): [string, Target] => [name, nothing]),
   ),
-}
+})
 
 /** What `-j name` does; options null: they are not known. A name that is no target's is a chain's. */
 export function targetSteps(name: string, options: readonly string[] | null): readonly FirewallStep[] {

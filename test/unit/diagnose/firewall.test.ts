@@ -95,6 +95,8 @@ describe('conditions', () => {
     [is('meta l4proto', 'icmp'), PING, true, 'ICMP'],
     [is('meta l4proto', 'ipv6-icmp'), { ...PING, family: 6 }, true, 'ICMPv6'],
     [is('meta l4proto', 'icmp'), { ...PING, family: 6 }, false, 'ICMP is not ICMPv6'],
+    [is('meta l4proto', 'constructor'), TCP, null, 'a word that every object knows'],
+    [any('ct state', 'constructor'), TCP, null, 'such a state'],
     [is('meta l4proto', 'strange'), TCP, null, 'protocol not known'],
     [is('ip protocol', 'tcp'), TCP, true, 'in the IPv4 header'],
     [is('ip6 nexthdr', 'tcp'), V6, true, 'in the IPv6 header'],
