@@ -189,6 +189,7 @@ const harmless = (name: string, injection: Injection, troubles: readonly Expecte
 const hairpinDead = (family: Family): Expected[] => [
   fails('host/bridge-netfilter', 'BRIDGE_NF_OFF', { families: [family] }),
   ...over(family, [
+    fails('pod/dns-external', 'BACKEND_DEAD', V4),
     fails('pod/dns-kubernetes', 'BACKEND_DEAD', V4),
     fails('pod/dns-service', 'BACKEND_DEAD', V4),
     fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
@@ -208,6 +209,8 @@ export const NODE_FAULTS: readonly NodeFault[] = [
   ),
   broken('IPv4 forwarding off on the uplink alone', sysctls({ 'net.ipv4.conf.eth0.forwarding': '0' }), [
     fails('host/forwarding', 'FORWARDING_OFF', V4),
+    // the replica on this node asks the resolver outside
+    fails('pod/dns-external', 'DNS_UPSTREAM_BROKEN', V4),
     fails('pod/external-ping', 'UNREACHABLE', V4),
     fails('pod/mtu-external', 'UNREACHABLE', V4),
   ]),
@@ -240,8 +243,8 @@ export const NODE_FAULTS: readonly NodeFault[] = [
       fails('pod/gateway', 'GATEWAY_UNRESOLVED', V4),
       ...['pod/api-cluster-ip', 'pod/api-endpoints', 'pod/mtu-api'].map((check) => fails(check, 'UNREACHABLE', V4)),
       ...over(4, OTHER_NODE_DEAD),
-      ...['pod/dns-kubernetes', 'pod/dns-replicas', 'pod/dns-service'].map((check) =>
-        fails(check, 'DNS_NO_ANSWER', V4),
+      ...['dns-external', 'dns-kubernetes', 'dns-replicas', 'dns-search', 'dns-service'].map((check) =>
+        fails(`pod/${check}`, 'DNS_NO_ANSWER', V4),
       ),
       ...['pod/external-ping', 'pod/mtu-external', 'pod/service-cluster-ip'].map((check) =>
         fails(check, 'UNREACHABLE', V4),
