@@ -61,7 +61,7 @@ describe('a marker does not come out again that is planted as', () => {
       'a certificate authority that is none',
       () => withUser({ token: MARK }, { 'certificate-authority-data': base64(MARK) }),
     ],
-    ['credentials of a proxy', () => withUser({ token: MARK }, { 'proxy-url': `http://user:${MARK}@192.0.2.77:3128` })],
+    ['credentials of a proxy', () => withUser({ token: MARK }, { 'proxy-url': `http://user:${MARK}@127.0.0.1:1` })],
     ['a proxy that is no URL', () => withUser({}, { 'proxy-url': `http://user:${MARK}@[bad` })],
     ['credentials in the URL of the server', () => withUser({}, { server: `https://user:${MARK}@198.51.100.1:6443` })],
     [
