@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import type { SeenPacket } from '../../../lib/packet/frame.ts'
 import { stationsOf, type Watched } from '../../../lib/replay/stations.ts'
 
-const answer = {
+const answer: SeenPacket = {
   ...{ family: 4, source: '198.18.2.4', destination: '198.18.1.4', protocol: 'tcp', sourcePort: 8080 },
   ...{ destinationPort: 40_000, flags: 0x12, icmp: null, quoted: null, outer: null },
-} as const
+}
 const flow = {
   target: { role: 'a pod', name: 'web', address: '198.18.2.4', family: 4, protocol: 'tcp', port: 8080 },
   keys: new Set([40_000]),
