@@ -3,6 +3,7 @@ import type { FilterSeen, NamespaceState, NeighbourState, Station } from '../sta
 import type { Code, Evidence, Family, Place } from '../types.ts'
 import { follow, movedEvidence } from './counters.ts'
 import { askingSide, called, type Names, nodeOf, wire } from './names.ts'
+import { refusing } from './refusing.ts'
 import { type Branch, isPodSide, nodeStateOf, type Sides } from './trace.ts'
 
 /** One cause of one branch. Branches with the same key have the same cause. */
@@ -73,7 +74,9 @@ function notSent(branch: Branch, around: Around): Draft {
       key: `ROUTE_REFUSES ${place} ${own.said}`,
       cause: `In ${where} the kernel refuses to send to ${called(flow.target.address, names)}: ${own.said}.`,
       confidence: 'proven',
-      remedy: routeRemedy(own.said, flow.target.family, where),
+      remedy: routeRemedy(own.said, where, sides.states.own, {
+        ...{ family: flow.target.family, source: flow.source, destination: flow.target.address },
+      }),
       hides: `what lies beyond ${where}`,
     }
   }
@@ -168,13 +171,18 @@ function lostOnNode(branch: Branch, around: Around): Draft {
       key: `ROUTE_REFUSES node ${route.said}`,
       cause: `On ${node} the kernel refuses to route packets from ${branch.last?.device ?? 'the pod'} to ${called(branch.destination, names)}: ${route.said}.`,
       confidence: 'proven',
-      remedy: routeRemedy(route.said, flow.target.family, node),
+      remedy: routeRemedy(route.said, node, nodeStateOf(around.sides), {
+        ...{ family: flow.target.family, source: flow.source, destination: branch.destination },
+      }),
       hides: `what lies beyond ${node}`,
     }
   }
   const hop = route ? (route.gateway ?? branch.destination) : null
   const entry = unresolvedEntry(nodeStateOf(around.sides), hop, route?.device)
   if (entry) return unresolved(entry, node, around)
+  // whom the node itself answers: the answers are what is lost
+  const wrong = isOwnOfNode(branch.destination, around.sides) ? wrongEntryForPod(branch, around) : null
+  if (wrong) return wrong
   if (filter) return byFilter(filter, branch, around)
   return {
     code: 'LOST_ON_NODE',
@@ -185,6 +193,9 @@ function lostOnNode(branch: Branch, around: Around): Draft {
     hides: `what lies beyond ${node}`,
   }
 }
+
+const isOwnOfNode = (address: string, sides: Sides): boolean =>
+  nodeStateOf(sides)?.addresses.some((one) => one.address === address) ?? false
 
 function tunnelSendsNothing(branch: Branch, around: Around): Draft {
   const { names, sides } = around
@@ -381,6 +392,28 @@ function nodeRefuses(said: string, { destination }: Branch, { names, place }: Ar
   }
 }
 
+/** The node's neighbour entry of the pod, where answers for it cannot arrive by it. */
+function wrongEntryForPod({ flow }: Branch, { sides, names }: Around): Draft | null {
+  const macs = sides.states.own?.links.map(({ mac }) => mac) ?? []
+  const entry = nodeStateOf(sides)?.neighbours.find(
+    ({ address, state, mac }) =>
+      address === flow.source &&
+      (state === 'FAILED' || state === 'INCOMPLETE' || (state === 'PERMANENT' && !macs.includes(mac))),
+  )
+  if (!entry) return null
+  const wrong = entry.state === 'PERMANENT'
+  return {
+    code: 'NEIGHBOUR_UNRESOLVED',
+    key: `NEIGHBOUR node ${entry.address}`,
+    cause: wrong
+      ? `On node ${names.node} a permanent neighbour entry says that ${entry.address} (pod ${names.pod}) has the hardware address ${entry.mac}; answers for it do not arrive.`
+      : `On node ${names.node} the neighbour entry of ${entry.address} (pod ${names.pod}) is ${entry.state}: answers for it are not sent.`,
+    confidence: wrong ? 'likely' : 'proven',
+    remedy: `Delete the entry, the kernel asks anew: \`ip neigh del ${entry.address} dev ${entry.device}\`.`,
+    hides: null,
+  }
+}
+
 function answerLostOnNode(branch: Branch, around: Around): Draft {
   const { flow, destination, last } = branch
   const { names } = around
@@ -390,7 +423,8 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
   if (tunnel?.certain) return byFilter(tunnel, branch, around)
   const filter = filterAt(branch, 'node', ['ingress', 'prerouting', 'forward', 'postrouting', 'input'], 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
-  const back = flow.routes.back[destination]
+  // an answer of the node itself is not routed through it
+  const back = isOwnOfNode(destination, around.sides) ? undefined : flow.routes.back[destination]
   const astray = back?.ok && back.device && !isPodSide(back.device, around.sides)
   if (back && (!back.ok || astray)) {
     return {
@@ -400,29 +434,14 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
       confidence: 'proven',
       remedy: back.ok
         ? `Delete the route: \`ip route del ${back.said}\`.`
-        : routeRemedy(back.said, flow.target.family, `node ${names.node}`),
+        : routeRemedy(back.said, `node ${names.node}`, nodeStateOf(around.sides), {
+            ...{ family: flow.target.family, source: destination, destination: flow.source ?? '' },
+          }),
       hides: null,
     }
   }
-  const macs = around.sides.states.own?.links.map(({ mac }) => mac) ?? []
-  const entry = nodeStateOf(around.sides)?.neighbours.find(
-    ({ address, state, mac }) =>
-      address === flow.source &&
-      (state === 'FAILED' || state === 'INCOMPLETE' || (state === 'PERMANENT' && !macs.includes(mac))),
-  )
-  if (entry) {
-    const wrong = entry.state === 'PERMANENT'
-    return {
-      code: 'NEIGHBOUR_UNRESOLVED',
-      key: `NEIGHBOUR node ${entry.address}`,
-      cause: wrong
-        ? `On node ${names.node} a permanent neighbour entry says that ${entry.address} (pod ${names.pod}) has the hardware address ${entry.mac}; answers for it do not arrive.`
-        : `On node ${names.node} the neighbour entry of ${entry.address} (pod ${names.pod}) is ${entry.state}: answers for it are not sent.`,
-      confidence: wrong ? 'likely' : 'proven',
-      remedy: `Delete the entry, the kernel asks anew: \`ip neigh del ${entry.address} dev ${entry.device}\`.`,
-      hides: null,
-    }
-  }
+  const entry = wrongEntryForPod(branch, around)
+  if (entry) return entry
   const doubtful = tunnel ?? filter
   if (doubtful) return byFilter(doubtful, branch, around)
   return {
@@ -550,11 +569,17 @@ function byKubeProxy({ rule, chain }: FilterSeen, { flow }: Branch, { names }: A
   }
 }
 
-/** What to do about the kernel's refusal. `said`: its words, with the entry in brackets. */
-function routeRemedy(said: string, family: Family, where: string): string {
-  const ip = family === 6 ? 'ip -6' : 'ip'
-  const entry = /\(((?:unreachable|prohibit|blackhole) [^)]*)\)/.exec(said)?.[1]
-  if (entry) return `Delete it in ${where}: \`${ip} route del ${entry}\`; find out who set it, or it comes back.`
+/** What to do about the kernel's refusal. `said`: its words, with the entry in brackets where it tells. */
+function routeRemedy(
+  said: string,
+  where: string,
+  state: NamespaceState | undefined,
+  packet: Parameters<typeof refusing>[1],
+): string {
+  const ip = packet.family === 6 ? 'ip -6' : 'ip'
+  const told = /\(((?:unreachable|prohibit|blackhole) [^)]*)\)/.exec(said)?.[1]
+  const remove = refusing(state, packet)?.remove ?? (told ? `${ip} route del ${told}` : null)
+  if (remove) return `Delete it in ${where}: \`${remove}\`; find out who set it, or it comes back.`
   return `Look in ${where} at \`${ip} route show table all\` and \`${ip} rule\`; routes to other nodes' pods are set by the CNI agent: restart it on this node.`
 }
 

@@ -83,7 +83,7 @@ export const takenBack = (says: RegExp, { undo }: Injection): Repair => ({
 })
 
 /** What is told of a fault that was written as a list of exact troubles; `says`: its remedy is what takes it back. */
-export type Told = Omit<Entry, keyof Injection | 'name' | 'expect' | 'repair' | 'env' | 'seen' | 'hints'> & {
+export type Told = Omit<Entry, keyof Injection | 'name' | 'expect' | 'env' | 'seen' | 'hints'> & {
   readonly says?: RegExp
 }
 

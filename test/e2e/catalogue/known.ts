@@ -1,11 +1,16 @@
 /** What is told of the causes of the faults that are written as lists of exact troubles, topic by topic. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathOf } from '../../bed/kubernetes/api.ts'
+import { callingPod } from '../../bed/kubernetes/workloads.ts'
 import { DNS_FAULTS } from '../dns-faults.ts'
 import { type Expected, FAULTS } from '../faults.ts'
+import { nodes } from '../injection.ts'
 import { NODE_FAULTS } from '../node-faults.ts'
 import { POD_FAULTS } from '../pod-faults.ts'
 import { POLICY_FAULTS } from '../policy-faults.ts'
 import { SERVICE_FAULTS } from '../service-faults.ts'
-import { adopt, type Entry, type Told, type Touched } from './entry.ts'
+import { adopt, type Entry, type Repair, type Told, type Touched } from './entry.ts'
+import { deletePod, madeAnew } from './network.ts'
 
 const OTHER: readonly Touched[] = ['other node', 'dns', 'service']
 const ALL: readonly Touched[] = ['same node', 'other node', 'external', 'api', 'dns', 'service']
@@ -61,7 +66,7 @@ const PATHS = adopt(FAULTS, {
     place: 'target pod',
     touches: ['other node'],
     root: ['NOTHING_LISTENING'],
-    says: /what it listens on/,
+    repair: madeAnew(/what it listens on/, 'mute', 'second'),
   },
   'the external address unreachable': {
     class: 'underlay',
@@ -76,6 +81,30 @@ const PATHS = adopt(FAULTS, {
     touches: ['api'],
     root: ['NOTHING_LISTENING'],
     says: /listens on/,
+  },
+})
+
+/** The pod is made anew with the resolv.conf that kubelet gives. */
+const rightResolver = (says: RegExp): Repair => ({
+  says,
+  async run(cluster) {
+    const pod = callingPod(nodes(cluster).first.name, {
+      nameservers: cluster.plan.dnsService.slice(0, 1),
+      searches: ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local'],
+      options: [{ name: 'ndots', value: '5' }],
+    })
+    await deletePod(cluster, pathOf(pod))
+    await cluster.apply([pod])
+    await cluster.waitReady()
+  },
+})
+
+/** A field of a Service's spec, and the time that kube-proxy may take to see it. */
+const setService = (says: RegExp, name: string, spec: object): Repair => ({
+  says,
+  async run(cluster) {
+    await cluster.api(`/api/v1/namespaces/default/services/${name}`, { method: 'PATCH', body: { spec } })
+    await sleep(3000)
   },
 })
 
@@ -103,10 +132,22 @@ const DNS = adopt(DNS_FAULTS, {
   'the Corefile has no kubernetes zone': inDns('cluster objects', 'DNS_NXDOMAIN', /Corefile/),
   'the kubernetes zone is SERVFAIL': inDns('cluster objects', 'DNS_SERVFAIL', /logs|Corefile/),
   'no DNS replica at all': inDns('cluster objects', 'NO_READY_ENDPOINTS', /endpointslices|replicas|pods/),
-  'a nameserver in the pod’s resolv.conf that is another DNS server': inDns('pod', 'DNS_NAMESERVER_WRONG', /dnsConfig/),
-  'a nameserver in the pod’s resolv.conf that is gone': inDns('pod', 'DNS_NAMESERVER_WRONG', /dnsConfig/),
-  'a wrong cluster domain in the pod’s search list': inDns('pod', 'DNS_DOMAIN_WRONG', /dnsConfig/),
-  'a search domain that is silent': inDns('pod', 'DNS_SEARCH_BROKEN', /who serves it|remove it/),
+  'a nameserver in the pod’s resolv.conf that is another DNS server': {
+    ...inDns('pod', 'DNS_NAMESERVER_WRONG'),
+    repair: rightResolver(/dnsConfig/),
+  },
+  'a nameserver in the pod’s resolv.conf that is gone': {
+    ...inDns('pod', 'DNS_NAMESERVER_WRONG'),
+    repair: rightResolver(/dnsConfig/),
+  },
+  'a wrong cluster domain in the pod’s search list': {
+    ...inDns('pod', 'DNS_DOMAIN_WRONG'),
+    repair: rightResolver(/dnsConfig/),
+  },
+  'a search domain that is silent': {
+    ...inDns('pod', 'DNS_SEARCH_BROKEN'),
+    repair: rightResolver(/who serves it|remove it/),
+  },
   'of two queries from one source port the second dropped': inDns(
     'node',
     'DNS_RACE',
@@ -195,12 +236,14 @@ const SERVICES = adopt(SERVICE_FAULTS, {
   },
   'a UDP entry to a DNS replica that is gone, unused': ofService('node', 'CONNTRACK_STALE', undefined, ['dns']),
   'a UDP entry to a DNS replica that is gone, in use': ofService('node', 'CONNTRACK_STALE', undefined, ['dns']),
-  'a service without endpoints': ofService('cluster objects', 'NO_READY_ENDPOINTS', /selector/),
-  'internalTrafficPolicy Local without an endpoint on the node': ofService(
-    'cluster objects',
-    'NO_LOCAL_ENDPOINT',
-    /internalTrafficPolicy/,
-  ),
+  'a service without endpoints': {
+    ...ofService('cluster objects', 'NO_READY_ENDPOINTS'),
+    repair: setService(/selector/, 'nobody', { selector: { app: 'web' } }),
+  },
+  'internalTrafficPolicy Local without an endpoint on the node': {
+    ...ofService('cluster objects', 'NO_LOCAL_ENDPOINT'),
+    repair: setService(/internalTrafficPolicy/, 'elsewhere', { internalTrafficPolicy: 'Cluster' }),
+  },
   'a node firewall that drops a node port': { ...ofService('node', 'FIREWALL_DROPS'), names: NAMED },
   'the bridge sends nothing back where it came from': ofService('node', 'HAIRPIN_BROKEN', /hairpin/),
 })

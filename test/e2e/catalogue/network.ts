@@ -7,7 +7,7 @@ import { inNamespace, netnsPath } from '../../bed/namespace.ts'
 import { VXLAN_PORT } from '../../bed/overlay.ts'
 import { ipBatch } from '../../bed/underlay.ts'
 import { type Injection, nodes, podsOf } from '../injection.ts'
-import { type Entry, type FaultClass, oneOf, type Touched, takenBack } from './entry.ts'
+import { type Entry, type FaultClass, oneOf, type Repair, type Touched, takenBack } from './entry.ts'
 import {
   between,
   chain,
@@ -300,7 +300,7 @@ export const otherNodes: FaultClass = (pick) => {
         env: { DST_POD: 'serving' },
         touches: OTHER,
         root: ['POD_UNANSWERED', 'REFUSED_BEYOND'],
-        says: /that pod|its routes/,
+        repair: madeAnew(/that pod|its routes/, 'serving', 'second'),
       },
       podDown('second'),
     ),
@@ -310,7 +310,7 @@ export const otherNodes: FaultClass = (pick) => {
         env: { DST_POD: 'serving' },
         touches: SAME,
         root: ['NEIGHBOUR_UNRESOLVED', 'TARGET_SILENT'],
-        says: /interface|pod/,
+        repair: madeAnew(/interface|pod/, 'serving', 'first'),
       },
       podDown('first'),
     ),
@@ -320,7 +320,7 @@ export const otherNodes: FaultClass = (pick) => {
         env: { DST_POD: 'mute' },
         touches: SAME,
         root: ['NOTHING_LISTENING'],
-        says: /what it listens on/,
+        repair: madeAnew(/what it listens on/, 'mute', 'first'),
       },
       {
         async inject(cluster) {
@@ -366,6 +366,18 @@ function podDown(which: 'first' | 'second'): Injection {
     undo: (cluster) => deletePod(cluster, pathOf(servingPod(''))),
   }
 }
+
+/** The pod is made anew, and serves. */
+export const madeAnew = (says: RegExp, name: string, which: 'first' | 'second'): Repair => ({
+  says,
+  async run(cluster) {
+    const pod = servingPod(nodes(cluster)[which].name)
+    const named = { ...pod, metadata: { ...pod.metadata, name } }
+    await deletePod(cluster, pathOf(named))
+    await cluster.apply([named])
+    await cluster.waitReady()
+  },
+})
 
 /** Also when there is none. */
 export async function deletePod(cluster: Cluster, path: string): Promise<void> {

@@ -7,6 +7,8 @@ import { between, chain, firstNode, inside, ipLines, outside, pairs, source, web
 
 const host = (address: string) => `${address}/${hostLength(address)}`
 const flag = (address: string) => (address.includes(':') ? '-6 ' : '')
+/** The resolver that the cluster's DNS forwards to is the external address. */
+const UPSTREAM = ['DNS_UPSTREAM_BROKEN']
 const ALL = ['same node', 'other node', 'external', 'api', 'dns', 'service'] as const
 const OTHER = ['other node', 'dns', 'service'] as const
 
@@ -21,15 +23,18 @@ export const routes: FaultClass = (pick) => {
   const metric = pick(1, 50)
   const priority = pick(100, 900)
   return [
-    refuses(
-      'an unreachable route to the external address',
-      ['external'],
-      ipLines(
-        firstNode,
-        async ({ plan }) => plan.outside.map((one) => `${flag(one)}route add ${type} ${host(one)} metric ${metric}`),
-        bareRoute,
+    {
+      ...refuses(
+        'an unreachable route to the external address',
+        ['external'],
+        ipLines(
+          firstNode,
+          async ({ plan }) => plan.outside.map((one) => `${flag(one)}route add ${type} ${host(one)} metric ${metric}`),
+          bareRoute,
+        ),
       ),
-    ),
+      also: UPSTREAM,
+    },
     refuses(
       'a blackhole route to a pod of the other node',
       OTHER,
@@ -43,7 +48,6 @@ export const routes: FaultClass = (pick) => {
       'a policy rule that refuses the pod the way out',
       ['external'],
       ipLines(firstNode, async (cluster) => rulesFrom(cluster, priority)),
-      /`ip( -6)? rule`/,
     ),
     {
       ...refuses(
@@ -68,6 +72,7 @@ export const routes: FaultClass = (pick) => {
         wrongEntry(async ({ plan }) => plan.nodeRouter, 'eth0'),
       ),
       root: ['NEIGHBOUR_UNRESOLVED', 'GATEWAY_MAC_WRONG'],
+      also: UPSTREAM,
     },
   ]
 }
