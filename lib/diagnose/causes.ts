@@ -71,7 +71,7 @@ function notSent(branch: Branch, around: Around): Draft {
   if (own && !own.ok) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES ${place} ${own.said}`,
+      key: `ROUTE_REFUSES ${place} ${flow.target.family} ${own.said}`,
       cause: `In ${where} the kernel refuses to send to ${called(flow.target.address, names)}: ${own.said}.`,
       confidence: 'proven',
       remedy: routeRemedy(own.said, where, sides.states.own, {
@@ -168,7 +168,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   if (route && !route.ok) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES node ${route.said}`,
+      key: `ROUTE_REFUSES node ${flow.target.family} ${route.said}`,
       cause: `On ${node} the kernel refuses to route packets from ${branch.last?.device ?? 'the pod'} to ${called(branch.destination, names)}: ${route.said}.`,
       confidence: 'proven',
       remedy: routeRemedy(route.said, node, nodeStateOf(around.sides), {
@@ -298,9 +298,23 @@ function unansweredBeyond(branch: Branch, around: Around, there: string | null, 
       hides: `what the pods on node ${node} are like`,
     }
   }
+  const hop = branch.flow.routes.node[destination]?.gateway ?? branch.flow.routes.own?.gateway ?? destination
+  const fixed = nodeStateOf(around.sides)?.neighbours.find(
+    ({ address, device, state }) => address === hop && device === last?.device && state === 'PERMANENT',
+  )
+  if (fixed) {
+    return {
+      code: 'NEIGHBOUR_UNRESOLVED',
+      key: `NEIGHBOUR node ${fixed.address} fixed`,
+      cause: `Packets from ${askingSide(around.place, names)} to ${called(destination, names)} leave node ${names.node} by ${fixed.device} for the hardware address ${fixed.mac}, which a permanent neighbour entry gives to ${fixed.address}, and nothing comes back.`,
+      confidence: 'likely',
+      remedy: `Delete the entry, the kernel asks anew: \`ip neigh del ${fixed.address} dev ${fixed.device}\`; find out who set it.`,
+      hides: null,
+    }
+  }
   return {
     code: 'LEFT_NODE_UNANSWERED',
-    key: `LEFT_NODE_UNANSWERED ${there ?? destination}`,
+    key: `LEFT_NODE_UNANSWERED ${there ?? names.who.get(destination)?.role ?? destination}`,
     cause: `Packets from ${askingSide(around.place, names)} to ${called(destination, names)} leave node ${names.node} by ${last?.device} and nothing comes back: ${sent} sent, 0 answered.`,
     confidence: 'likely',
     remedy: `Look beyond this node: \`traceroute -n ${destination}\` from it, the routers' and cloud's rules for ${last?.source ?? 'its address'}, and whether ${destination} has a way back to it.`,
@@ -524,7 +538,9 @@ function filterAt(
       one.side === side &&
       hooks.includes(one.hook) &&
       one.of === of &&
-      [destination, flow.target.address].includes(one.destination),
+      [destination, flow.target.address].includes(one.destination) &&
+      // kube-proxy refuses much that is not asked: only what is sure says anything
+      (one.certain || !/kube-proxy|KUBE-/.test(one.chain)),
   )
   return here.find(({ certain }) => certain) ?? here[0]
 }

@@ -87,11 +87,12 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
     for (const { cause } of behind) add(cause, result, [])
     if (behind.length === 0) add(selfCause(result), result, [])
   }
+  const all = absorbed(causes)
   return report(
-    [...causes.values()].filter((one) => !followsFromOther(one, causes)),
+    [...all.values()].filter((one) => !followsFromOther(one, all)),
     about,
     names,
-    causes,
+    all,
   )
 }
 
@@ -189,14 +190,42 @@ function standsBehind({ cause, addresses, results }: Gathered, { targets, place 
   )
 }
 
+/** Causes that concern everything that the pod sends or gets. */
+const OF_ALL =
+  /^(?:ROUTE_REFUSES back|NEIGHBOUR node \S+$|LOST_AT_VETH|LINK_DOWN|VETH_DETACHED|ADDRESS_MISSING|DUPLICATE_ADDRESS|GATEWAY_|NO_DEFAULT_ROUTE|FORWARDING_OFF|RP_FILTER)/
+/** What is said where nothing better is known. */
+const VAGUE: ReadonlySet<string> = new Set([
+  ...['LOST_ON_NODE', 'ANSWER_LOST_ON_NODE', 'TARGET_SILENT', 'LEFT_NODE_UNANSWERED', 'LOST_IN_POD'],
+])
+
+/** A vague cause beside one that concerns everything of its place and family is that one. */
+function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
+  const wide = [...causes.values()].filter(({ cause }) => OF_ALL.test(cause.key))
+  const kept = new Map(causes)
+  for (const [key, { cause, results, addresses }] of causes) {
+    const into = VAGUE.has(cause.code)
+      ? wide.find((one) => [...results].every((result) => concerns(one, result)))
+      : undefined
+    if (!into) continue
+    for (const result of results) into.results.add(result)
+    for (const address of addresses) into.addresses.add(address)
+    kept.delete(key)
+  }
+  return kept
+}
+
+/** Of the same place and family as something that it explains already. */
+const concerns = ({ results }: Gathered, { place, family }: Result): boolean =>
+  [...results].some((one) => one.place === place && one.family === family)
+
 /**
  * A check that could not be asked again, for want of time: where all the others of its place and family that were asked have
  * one cause, so has it.
  */
 function onlyCause(result: Result, all: readonly Gathered[]): readonly Gathered[] {
-  const alike = all.filter(({ results }) =>
-    [...results].some((one) => one.place === result.place && one.family === result.family),
-  )
+  const wide = all.filter((one) => OF_ALL.test(one.cause.key) && concerns(one, result))
+  if (wide.length > 0) return wide.slice(0, 1)
+  const alike = all.filter((one) => concerns(one, result))
   return alike.length === 1 ? alike : []
 }
 

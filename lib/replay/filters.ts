@@ -28,7 +28,9 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
   const translated = way.stations
     .filter(({ kind, side }) => kind === 'probe' && side === node)
     .map(({ destination, destinationPort }) => ({ destination, destinationPort }))
-  const destinations = [...new Map(translated.map((one) => [one.destination, one])).values()]
+  const seen = [...new Map(translated.map((one) => [one.destination, one])).values()]
+  const behind = seen.filter(({ destination }) => destination !== asked)
+  const destinations = behind.length > 0 ? behind : seen
   if (destinations.length === 0) destinations.push({ destination: asked, destinationPort: way.target.port ?? 0 })
   const ask = (
     side: Side,
@@ -116,8 +118,8 @@ function onNode(
   const out = route?.device ?? undefined
   const entrance = way.entrance ?? undefined
   const inbound = { ...probe, ...comingBy(entrance) }
-  const behind = { ...probe, destination, destinationPort, dnat: destination !== way.target.address }
-  const answer = answerOf(behind)
+  const behind = { ...probe, destination, destinationPort, dnat: true }
+  const answer = answerOf({ ...probe, destination, destinationPort })
   const bridged = way.port !== null
   const sameBridge = bridged && out === entrance
   const local = out === 'lo'
@@ -134,8 +136,13 @@ function onNode(
     : []
   return [
     ...ask('node', 'probe', destination, { ...probe, destination, destinationPort }, bridge),
-    ...ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }]),
-    ...ask('node', 'probe', destination, behind, onward),
+    // what was not translated yet may be, before it is routed: the rules behind see it as it is then
+    ...(destination === way.target.address
+      ? ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }, ...onward])
+      : [
+          ...ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }]),
+          ...ask('node', 'probe', destination, behind, onward),
+        ]),
     ...ask('node', 'answer', destination, answer, [
       { hook: 'prerouting', ...comingBy(out) },
       { hook: 'forward', ...comingBy(out), ...(entrance ? { oif: entrance } : {}) },
