@@ -291,15 +291,32 @@ describe('what follows from what', () => {
   test('what the node is set to explains what ends there, of its family only', () => {
     const off = { ...result('host/forwarding', 'FORWARDING_OFF', []), seen: 'net.ipv4.ip_forward is 0' }
     const six = flow(WAY.nodeIn, { target: target('2001:db8::4', { family: 6 }) })
+    const other = failing('pod/b', 'UNREACHABLE', [six])
     const cases: Case[] = [
       { result: off, observed: null },
       failing('pod/a', 'UNREACHABLE', [flow(WAY.nodeIn)]),
-      failing('pod/b', 'UNREACHABLE', [six]),
+      { ...other, result: { ...other.result, family: 6 } },
     ]
     const { findings } = diagnose(about, cases)
     expect(findings.map(({ code, explains }) => [code, explains.toSorted()])).toEqual([
       ['FORWARDING_OFF', ['host/forwarding', 'pod/a']],
       ['LOST_ON_NODE', ['pod/b']],
+    ])
+  })
+
+  test('what is vague beside a cause of everything that the pod gets is that cause', () => {
+    const astray = {
+      own: null,
+      node: {},
+      back: { [THERE]: { ...route('198.18.1.4/32 dev eth0', true), device: 'eth0' } },
+    }
+    const cases = [
+      failing('pod/a', 'UNREACHABLE', [flow([...WAY.gone, ...WAY.back], { routes: astray })]),
+      failing('pod/b', 'UNREACHABLE', [flow(WAY.nodeIn, { target: target('203.0.113.9') })]),
+    ]
+    const { findings } = diagnose(about, cases)
+    expect(findings.map(({ code, explains }) => [code, explains.toSorted()])).toEqual([
+      ['ROUTE_REFUSES', ['pod/a', 'pod/b']],
     ])
   })
 
