@@ -71,7 +71,7 @@ function notSent(branch: Branch, around: Around): Draft {
   if (own && !own.ok) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES ${place} ${own.said}`,
+      key: `ROUTE_REFUSES ${place} ${flow.target.family} ${own.said}`,
       cause: `In ${where} the kernel refuses to send to ${called(flow.target.address, names)}: ${own.said}.`,
       confidence: 'proven',
       remedy: routeRemedy(own.said, where, sides.states.own, {
@@ -168,7 +168,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   if (route && !route.ok) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES node ${route.said}`,
+      key: `ROUTE_REFUSES node ${flow.target.family} ${route.said}`,
       cause: `On ${node} the kernel refuses to route packets from ${branch.last?.device ?? 'the pod'} to ${called(branch.destination, names)}: ${route.said}.`,
       confidence: 'proven',
       remedy: routeRemedy(route.said, node, nodeStateOf(around.sides), {
@@ -429,7 +429,7 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
   if (back && (!back.ok || astray)) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES back ${back.said}`,
+      key: `ROUTE_REFUSES back ${flow.target.family} ${back.said}`,
       cause: `On node ${names.node} the way back to pod ${names.pod} is wrong: ${back.ok ? `${back.said} leads to ${back.device}, not to the pod` : back.said}.`,
       confidence: 'proven',
       remedy: back.ok

@@ -134,8 +134,13 @@ function onNode(
     : []
   return [
     ...ask('node', 'probe', destination, { ...probe, destination, destinationPort }, bridge),
-    ...ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }]),
-    ...ask('node', 'probe', destination, behind, onward),
+    ...(behind.dnat
+      ? [
+          ...ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }]),
+          ...ask('node', 'probe', destination, behind, onward),
+        ]
+      : // what is translated and then vanishes was never seen with its new address: it goes on as the rules leave it
+        ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }, ...onward])),
     ...ask('node', 'answer', destination, answer, [
       { hook: 'prerouting', ...comingBy(out) },
       { hook: 'forward', ...comingBy(out), ...(entrance ? { oif: entrance } : {}) },
