@@ -443,7 +443,7 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
   if (back && (!back.ok || astray)) {
     return {
       code: 'ROUTE_REFUSES',
-      key: `ROUTE_REFUSES back ${back.said}`,
+      key: `ROUTE_REFUSES back ${flow.target.family} ${back.said}`,
       cause: `On node ${names.node} the way back to pod ${names.pod} is wrong: ${back.ok ? `${back.said} leads to ${back.device}, not to the pod` : back.said}.`,
       confidence: 'proven',
       remedy: back.ok
