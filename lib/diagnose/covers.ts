@@ -1,5 +1,6 @@
 /** Which causes, found by a check of their own, explain the end of a flow's packets: pure. */
 import type { Code, Place, Result } from '../types.ts'
+import { isVirtual } from './causes.ts'
 import { type Names, nodeOf } from './names.ts'
 import type { Branch, Stage } from './trace.ts'
 
@@ -49,7 +50,7 @@ export function covers(root: Result, { flow, stage, destination }: Branch, place
   if (!reach?.stages.includes(stage)) return false
   if (reach.pod && place !== 'pod') return false
   if (reach.family && root.family !== undefined && root.family !== flow.target.family) return false
-  if (reach.virtual && !/service|nameserver/i.test(flow.target.role)) return false
+  if (reach.virtual && !isVirtual(flow.target.role)) return false
   if (!reach.node) return true
   const there = nodeOf(destination, names)
   const about = root.targets.flatMap(({ name, node }) => [name, node])

@@ -198,14 +198,26 @@ const VAGUE: ReadonlySet<string> = new Set([
   ...['LOST_ON_NODE', 'ANSWER_LOST_ON_NODE', 'TARGET_SILENT', 'LEFT_NODE_UNANSWERED', 'LOST_IN_POD'],
 ])
 
+/** What a DNS server that cannot be reached, or not each time, makes of the checks that only use it. */
+const USES_DNS = /^DNS_(?:SEARCH_BROKEN|SEARCH_SLOW|UPSTREAM_BROKEN|RACE|EDNS_BROKEN)$/
+const ASKS_DNS = /\/dns-(?:kubernetes|service|replicas)\./
+
+/** What keeps the pod from its DNS servers, if something does. */
+const keepsFromDns = (causes: Iterable<Gathered>, of: Gathered): Gathered | undefined =>
+  [...causes].find(
+    (one) => !USES_DNS.test(one.cause.code) && [...one.results].some(({ file }) => ASKS_DNS.test(file)) && one !== of,
+  )
+
 /** A vague cause beside one that concerns everything of its place and family is that one. */
 function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
   const wide = [...causes.values()].filter(({ cause }) => OF_ALL.test(cause.key))
   const kept = new Map(causes)
   for (const [key, { cause, results, addresses }] of causes) {
-    const into = VAGUE.has(cause.code)
-      ? wide.find((one) => [...results].every((result) => concerns(one, result)))
-      : undefined
+    const into = USES_DNS.test(cause.code)
+      ? keepsFromDns(causes.values(), causes.get(key) as Gathered)
+      : VAGUE.has(cause.code)
+        ? wide.find((one) => [...results].every((result) => concerns(one, result)))
+        : undefined
     if (!into) continue
     for (const result of results) into.results.add(result)
     for (const address of addresses) into.addresses.add(address)
