@@ -26,6 +26,8 @@ export interface Around {
   readonly answering: ReadonlyMap<string, readonly string[]>
   /** ICMP errors that checks heard about an address, who sent them and in which words: they are rate-limited, so asking again may meet silence. */
   readonly refusals: ReadonlyMap<string, { readonly from: string; readonly said: string }>
+  /** ICMP errors about any of the packets that were sent when failures were asked again. */
+  readonly errors: readonly Station[]
   /** Nodes, by name and family, some pod of which answered. */
   readonly nodesAnswering: ReadonlySet<string>
   /** Node addresses that answered. */
@@ -37,7 +39,8 @@ type Draft = Omit<Cause, 'evidence'> & { readonly more?: readonly Evidence[] }
 /** The cause of a branch that ended. */
 export function causeOf(branch: Branch, around: Around): Cause {
   const { more = [], ...draft } = BY_STAGE[branch.stage](branch, around)
-  const confidence = branch.followed ? draft.confidence : 'likely'
+  // ICMP errors are rate-limited: that there is one about these packets is enough
+  const confidence = branch.followed || branch.stage === 'error' ? draft.confidence : 'likely'
   return {
     ...draft,
     confidence,
@@ -271,6 +274,16 @@ function unansweredBeyond(branch: Branch, around: Around, there: string | null, 
   const { destination, last } = branch
   const sent = branch.last ? branch.last.seen[0] + branch.last.seen[2] : 0
   const outer = last?.outer ?? null
+  const met = outer ? around.errors.filter((one) => one.source === outer.destination && one.outer === null) : []
+  if (met[0]) return tunnelRefused(met[0], branch, around)
+  const behind = around.errors.find(
+    (one) => outer && one.outer?.source === outer.destination && one.source.includes(':') === (family === 6),
+  )
+  if (behind)
+    return {
+      ...refusedBeyond(behind.source, behind.refusal ?? 'an ICMP error', branch, around),
+      confidence: 'likely',
+    }
   if (there !== null && nodesAnswering.has(`${there} ${family}`)) {
     return {
       code: 'POD_UNANSWERED',
@@ -327,7 +340,9 @@ const TUNNELS: Readonly<Record<number, string>> = { 8472: 'VXLAN', 4789: 'VXLAN'
 function targetSilent(branch: Branch, around: Around): Draft {
   const { destination, last } = branch
   const { names } = around
-  const filter = filterAt(branch, 'target', ['ingress', 'prerouting', 'input', 'output'], 'probe')
+  const filter =
+    filterAt(branch, 'target', ['ingress', 'prerouting', 'input'], 'probe') ??
+    filterAt(branch, 'target', ['output', 'postrouting'], 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
   const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
   const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
@@ -348,7 +363,7 @@ const podFlags = (name: string | undefined): string =>
 
 function refusedByError(branch: Branch, around: Around): Draft {
   const { flow, last, destination } = branch
-  const { names, sides } = around
+  const { sides } = around
   const from = last?.source ?? ''
   // what did not come in from anywhere was said here
   const local = !flow.stations.some(({ kind, side, outgoing }) => kind === 'error' && side === 'node' && !outgoing)
@@ -364,22 +379,27 @@ function refusedByError(branch: Branch, around: Around): Draft {
   const tunnel = flow.stations.find(
     (one) =>
       one.kind === 'error' &&
-      one.refusal === 'port unreachable' &&
       one.outer === null &&
       flow.stations.some((probe) => probe.outer?.destination === one.source),
   )
-  if (tunnel) {
-    const there = nodeOf(destination, names) ?? tunnel.source
-    return {
-      code: 'TUNNEL_REFUSED',
-      key: `TUNNEL ${there}`,
-      cause: `Node ${there} (${tunnel.source}) refuses the tunnel packets of node ${names.node}: port unreachable.`,
-      confidence: 'proven',
-      remedy: `See on ${there} whether its tunnel has the same port and id: \`ip -d link show type vxlan\`; restart the CNI agent there.`,
-      hides: `what the pods on node ${there} are like`,
-    }
-  }
+  if (tunnel) return tunnelRefused(tunnel, branch, around)
   return refusedBeyond(from, last?.refusal ?? 'an ICMP error', branch, around)
+}
+
+/** The other node does not take the tunnel's packets: it has no such tunnel, or a rule against them. */
+function tunnelRefused({ source, refusal }: Station, { destination }: Branch, { names }: Around): Draft {
+  const there = nodeOf(destination, names) ?? source
+  return {
+    code: 'TUNNEL_REFUSED',
+    key: `TUNNEL ${there}`,
+    cause: `Node ${there} (${source}) refuses the tunnel packets of node ${names.node}: ${refusal ?? 'an ICMP error'}.`,
+    confidence: 'proven',
+    remedy:
+      refusal === 'port unreachable'
+        ? `See on ${there} whether its tunnel has the same port and id: \`ip -d link show type vxlan\`; restart the CNI agent there.`
+        : `Look at ${source}: its firewall rules (\`nft list ruleset\`, \`iptables-save\`) against the tunnel's packets.`,
+    hides: `what the pods on node ${there} are like`,
+  }
 }
 
 /** Somebody on the way says so. */
@@ -500,8 +520,9 @@ function refused(branch: Branch, around: Around): Draft {
   const { names } = around
   const resets = flow.stations.filter(({ refusal }) => refusal === 'reset')
   const cameIn = resets.some(({ side, outgoing }) => side === 'node' && !outgoing)
-  const filter = flow.filters.find(({ verdict, certain }) => verdict === 'reject' && certain)
-  if (!cameIn && filter) return byFilter(filter, branch, around)
+  const rejects = flow.filters.filter(({ verdict, certain }) => verdict === 'reject' && certain)
+  const filter = rejects.find(({ side }) => !cameIn || side === 'target')
+  if (filter) return byFilter(filter, branch, around)
   if (!cameIn && around.sides.states.node) return nodeRefuses('reset', branch, around)
   const target = names.who.get(destination)
   return {

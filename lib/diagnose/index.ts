@@ -121,6 +121,9 @@ function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[]
   )
   return {
     ...{ place, sides, names, answering, refusals: refusalsOf(here) },
+    errors: here.flatMap(({ observed }) =>
+      (observed?.flows ?? []).flatMap(({ stations }) => stations.filter(({ kind }) => kind === 'error')),
+    ),
     nodesAnswering: new Set(nodesAnswering),
     nodeAddressesAnswering: new Set(good.filter(({ from }) => from === 'node').map(({ target }) => target.address)),
   }

@@ -1,5 +1,5 @@
 /** Where on its way a part of a flow's packets is lost: pure. */
-import type { FlowSeen, Station } from '../state.ts'
+import type { FilterSeen, FlowSeen, Station } from '../state.ts'
 import type { Around, Cause } from './causes.ts'
 import { askingSide, called } from './names.ts'
 
@@ -29,16 +29,19 @@ export function lossOf(flow: FlowSeen, around: Around): Cause | null {
   const target = called(flow.target.address, names)
   const lost = `${from.packets - to.packets} of ${from.packets}`
   const what = `packets of ${askingSide(place, names)} to ${target}`
+  const rule = beyond ? undefined : ruleOfChance(flow, to.onWayBack)
   return {
     code: 'PACKET_LOSS',
     key: `PACKET_LOSS ${beyond ? `beyond ${names.who.get(flow.target.address)?.node ?? flow.target.role}` : `${from.name} ${to.name}`}`,
     cause: beyond
       ? `Of the ${what}, ${lost} that left node ${names.node} were not answered: they, or their answers, are lost beyond it.`
-      : `Of the ${what}, ${lost} are lost between ${from.name} and ${to.name}${to.onWayBack ? ', on the way back' : ''}.`,
+      : `Of the ${what}, ${lost} are lost between ${from.name} and ${to.name}${to.onWayBack ? ', on the way back' : ''}${rule ? `; the rule "${rule.rule}" in ${rule.chain} drops by chance or limit` : ''}.`,
     confidence: beyond ? 'likely' : 'proven',
     remedy: beyond
       ? 'Look for drops beyond this node: `ip -s link` and `ethtool -S <nic>` on the other node, the ports of switches between, limits of the cloud; compare with the way to other nodes.'
-      : `Look between the two on ${names.node}: rules with limits or chance (\`nft list ruleset\`), queues (\`tc -s qdisc\`), \`ip -s link\`.`,
+      : rule?.remove
+        ? `Remove the rule, or widen its limit: \`${rule.remove}\` on node ${names.node}. Find out who made it, or it comes back: \`${rule.show}\`.`
+        : `Look between the two on ${names.node}: rules with limits or chance (\`nft list ruleset\`), queues (\`tc -s qdisc\`), \`ip -s link\`.`,
     evidence: [
       {
         kind: 'table',
@@ -50,6 +53,13 @@ export function lossOf(flow: FlowSeen, around: Around): Cause | null {
     hides: null,
   }
 }
+
+/** A rule on this node, on that way, that drops a part of what it matches. */
+const ruleOfChance = ({ filters }: FlowSeen, onWayBack: boolean): FilterSeen | undefined =>
+  filters.find(
+    ({ side, of, rule }) =>
+      side === 'node' && of === (onWayBack ? 'answer' : 'probe') && /numgen random|statistic|limit|quota/.test(rule),
+  )
 
 function pointsOf(flow: FlowSeen, { names }: Around): Point[] {
   const total = ({ seen }: Station) => seen.reduce((sum, times) => sum + times, 0)

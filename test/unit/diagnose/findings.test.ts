@@ -232,7 +232,12 @@ describe('where the packets end', () => {
       confidence: 'proven',
     })
     const tunnel = error('node eth0 in', OTHER_NODE, { refusal: 'port unreachable', destination: NODE })
-    expect(by([...WAY.gone, tunnel])?.code).toBe('TUNNEL_REFUSED')
+    expect(by([...WAY.gone, tunnel])).toMatchObject({ code: 'TUNNEL_REFUSED', confidence: 'proven' })
+    const forbidden = error('node eth0 in', OTHER_NODE, { destination: NODE })
+    expect(by([...WAY.gone, forbidden])).toMatchObject({
+      code: 'TUNNEL_REFUSED',
+      remedy: expect.stringContaining('its firewall rules'),
+    })
     expect(by([...WAY.nodeIn, error('node veth7 out', '198.18.1.1')])?.code).toBe('FIREWALL_REJECTS')
   })
 
@@ -246,6 +251,40 @@ describe('where the packets end', () => {
       cause: expect.stringContaining('198.51.100.254 refuses packets'),
     })
     expect(first([{ result: silent, observed }])?.code).not.toBe('REFUSED_BEYOND')
+  })
+
+  test('an error about the tunnel that only some of its packets met tells of all of them', () => {
+    const error = seen('error node eth0 in', { source: OTHER_NODE, destination: NODE, refusal: 'port unreachable' })
+    const cases = [
+      failing('pod/x', 'UNREACHABLE', [flow([...WAY.gone, error])]),
+      failing('pod/y', 'UNREACHABLE', [flow(WAY.gone, { target: target(OTHER_THERE) })]),
+    ]
+    expect(diagnose(about, cases).findings.map(({ code }) => code)).toEqual(['TUNNEL_REFUSED'])
+  })
+
+  test('an error that came out of the tunnel tells of those of its family that met none', () => {
+    const outer = { source: OTHER_NODE, destination: NODE, port: 8472 }
+    const error = { ...seen('error node eth0 in', { source: '198.18.2.0', refusal: 'net unreachable' }), outer }
+    const cases = [
+      failing('pod/x', 'UNREACHABLE', [flow([...WAY.gone, error])]),
+      failing('pod/y', 'UNREACHABLE', [flow(WAY.gone, { target: target(OTHER_THERE) })]),
+    ]
+    expect(diagnose(about, cases).findings.map(({ code }) => code)).toEqual(['REFUSED_BEYOND'])
+  })
+
+  test('a pod on this node drops what it answers, or resets by a rule of its own', () => {
+    const asked = target(HERE)
+    const stations = [
+      ...[seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })],
+      seen('node veth8 out', { destination: HERE }),
+    ]
+    const dropping = filter({ side: 'target', hook: 'output', of: 'answer', destination: HERE })
+    expect(first(lone(flow(stations, { target: asked, filters: [dropping] })))?.code).toBe('FIREWALL_DROPS')
+    const reset = { source: HERE, destination: POD, refusal: 'reset' }
+    const back = [seen('answer node veth8 in', reset), seen('answer own eth0 in', reset)]
+    const rejecting = filter({ side: 'target', hook: 'input', verdict: 'reject', destination: HERE })
+    const flows = [flow([...stations, ...back], { target: asked, answered: 18, filters: [rejecting] })]
+    expect(first([failing('pod/x', 'NOTHING_LISTENING', flows)])?.code).toBe('FIREWALL_REJECTS')
   })
 
   test('nothing could be watched', () => {
@@ -355,6 +394,12 @@ describe('what follows from what', () => {
     const found = first([failing('pod/ping', 'PACKET_LOSS', [flow(stations, { sent: [60, 0, 60], answered: 80 })])])
     expect(found).toMatchObject({ code: 'PACKET_LOSS', confidence: 'proven' })
     expect(found?.cause).toContain('36 of 116 are lost between entering vx0 of node n1 and leaving veth7')
+    const chance = filter({ of: 'answer', certain: false, rule: 'numgen random mod 100 < 30 drop' })
+    const ruled = flow(stations, { sent: [60, 0, 60], answered: 80, filters: [filter({ certain: false }), chance] })
+    expect(first([failing('pod/ping', 'PACKET_LOSS', [ruled])])).toMatchObject({
+      cause: expect.stringContaining('the rule "numgen random mod 100 < 30 drop"'),
+      remedy: expect.stringContaining('`nft delete rule'),
+    })
   })
 
   test('the line that asks again names the pod and the files', () => {
