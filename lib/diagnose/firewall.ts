@@ -46,7 +46,8 @@ const NAT_PRIORITY: Readonly<Record<string, number>> = { prerouting: -100, outpu
 export function walkHook(state: FirewallState, { family, hook, packet }: HookQuestion): HookAnswer {
   const walk = new Walk(state, hook)
   try {
-    const start = viewAt(packet, hook)
+    const seen = viewAt(packet, hook)
+    const start = mayBeUntracked(state) ? { ...seen, ctState: undefined } : seen
     const translated = state.chains.some((chain) => chain.base?.type === 'nat' && serves(chain, start, family))
     const flow = runAll(walk, state, { view: withTranslation(start, hook, translated), sure: true }, family)
     return answer(walk, state, packet, flow)
@@ -54,6 +55,19 @@ export function walkHook(state: FirewallState, { family, hook, packet }: HookQue
     if (!(error instanceof TooDeep)) throw error
     return { verdict: 'unknown', because: error.message, candidates: [], after: null }
   }
+}
+
+/** Rules that leave packets out of tracking: which ones they take, not every kernel agrees on, so no state is sure behind them. */
+const untracking = new WeakMap<FirewallState, boolean>()
+
+function mayBeUntracked(state: FirewallState): boolean {
+  const known = untracking.get(state)
+  if (known !== undefined) return known
+  const found = state.chains.some(({ rules }) =>
+    rules.some(({ steps }) => steps.some(({ kind }) => kind === 'notrack')),
+  )
+  untracking.set(state, found)
+  return found
 }
 
 export interface PathStep extends Omit<HookQuestion, 'packet'> {
