@@ -32,7 +32,7 @@ export function lossOf(flow: FlowSeen, around: Around): Cause | null {
   const rule = beyond ? undefined : ruleOfChance(flow, to.onWayBack)
   return {
     code: 'PACKET_LOSS',
-    key: `PACKET_LOSS ${beyond ? `beyond ${names.who.get(flow.target.address)?.node ?? flow.target.role}` : `${from.name} ${to.name}`}`,
+    key: `PACKET_LOSS ${rule ? `${rule.chain} ${rule.rule}` : beyond ? `beyond ${names.who.get(flow.target.address)?.node ?? flow.target.role}` : `${from.name} ${to.name}`}`,
     cause: beyond
       ? `Of the ${what}, ${lost} that left node ${names.node} were not answered: they, or their answers, are lost beyond it.`
       : `Of the ${what}, ${lost} are lost between ${from.name} and ${to.name}${to.onWayBack ? ', on the way back' : ''}${rule ? `; the rule "${rule.rule}" in ${rule.chain} drops by chance or limit` : ''}.`,
