@@ -186,6 +186,10 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   // whom the node itself answers: the answers are what is lost
   const wrong = isOwnOfNode(branch.destination, around.sides) ? wrongEntryForPod(branch, around) : null
   if (wrong) return wrong
+  const answers = isOwnOfNode(branch.destination, around.sides)
+    ? filterAt(branch, 'node', ['output', 'postrouting'], 'answer')
+    : undefined
+  if (answers?.certain) return byFilter(answers, branch, around)
   if (filter) return byFilter(filter, branch, around)
   return {
     code: 'LOST_ON_NODE',

@@ -27,7 +27,8 @@ const REACH: Readonly<Record<Code, Reach>> = {
   LINK_DOWN: { stages: NEAR, pod: true },
   VETH_DETACHED: { stages: NEAR, pod: true },
   PORT_BLOCKED: { stages: NEAR, pod: true },
-  ADDRESS_MISSING: { stages: [...NEAR, 'answer-pod', 'beyond'], pod: true, family: true },
+  // of IPv6 a link-local source is left, which no router passes on: "beyond scope"
+  ADDRESS_MISSING: { stages: [...NEAR, 'answer-pod', 'beyond', 'error'], pod: true, family: true },
   DUPLICATE_ADDRESS: { stages: ANY, pod: true, family: true },
   POD_ROUTE_BLOCKED: { stages: ['not-sent'], pod: true, family: true },
   NO_DEFAULT_ROUTE: { stages: ['not-sent'], family: true },
@@ -56,3 +57,18 @@ export function covers(root: Result, { flow, stage, destination }: Branch, place
   const about = root.targets.flatMap(({ name, node }) => [name, node])
   return there !== null && (about.length === 0 || about.includes(there))
 }
+
+/** What is broken by what: a state that another broken state brings with it, in the same place and family. */
+const BRINGS: Readonly<Record<Code, readonly Code[]>> = {
+  LINK_DOWN: ['ADDRESS_MISSING', 'NO_DEFAULT_ROUTE', 'GATEWAY_UNRESOLVED'],
+  VETH_DETACHED: ['GATEWAY_UNRESOLVED'],
+  ADDRESS_MISSING: ['NO_DEFAULT_ROUTE', 'GATEWAY_UNRESOLVED'],
+  DUPLICATE_ADDRESS: ['GATEWAY_UNRESOLVED'],
+  NO_DEFAULT_ROUTE: ['GATEWAY_UNRESOLVED'],
+}
+
+/** Whether what `root` names is there because of what `other` names. */
+export const brings = (other: Result, root: Result): boolean =>
+  (BRINGS[other.code ?? '']?.includes(root.code ?? '') ?? false) &&
+  other.place === root.place &&
+  (other.family === undefined || root.family === undefined || other.family === root.family)

@@ -6,7 +6,7 @@ import type { FlowSeen, Observed } from '../state.ts'
 import type { Answer, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
 import { type Around, type Cause, causeOf, isVirtual } from './causes.ts'
 import { CODES, rankOf } from './codes.ts'
-import { covers } from './covers.ts'
+import { brings, covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
 import { lossOf } from './loss.ts'
 import { called, type Names, namesOf, wire } from './names.ts'
@@ -61,7 +61,7 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
   const left: Result[] = []
   for (const root of roots)
     add(
-      selfCause(root),
+      selfCause(firstOf(root, roots)),
       root,
       root.targets.map(({ address }) => address),
     )
@@ -77,7 +77,7 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
     if (own.length === 0) left.push(result)
     for (const branch of own) {
       const covering = roots.filter((root) => covers(root, branch, result.place, names))
-      for (const root of covering) add(selfCause(root), result, [branch.destination])
+      for (const root of covering) add(selfCause(firstOf(root, roots)), result, [branch.destination])
       if (covering.length === 0) add(causeOf(branch, byPlace[result.place]), result, [branch.destination])
     }
   }
@@ -150,6 +150,12 @@ function goodTargets({ verdict, answers, targets }: Result): readonly Target[] {
   return verdict === 'pass' || verdict === 'warn' ? targets : []
 }
 
+/** Of broken states that bring each other, the first. */
+function firstOf(root: Result, roots: readonly Result[]): Result {
+  const above = roots.find((other) => other !== root && brings(other, root))
+  return above ? firstOf(above, roots) : root
+}
+
 /** A check that names its own cause. */
 function selfCause(result: Result): Cause {
   const code = result.code ?? 'CHECK_CRASHED'
@@ -211,6 +217,14 @@ const keepsFromDns = (causes: Iterable<Gathered>, of: Gathered): Gathered | unde
     (one) => !USES_DNS.test(one.cause.code) && [...one.results].some(({ file }) => ASKS_DNS.test(file)) && one !== of,
   )
 
+/** What a rule inside the target pod looks like where that pod's rules were not read. */
+const AT_TARGET: ReadonlySet<string> = new Set(['TARGET_SILENT', 'NOTHING_LISTENING'])
+const inTarget = (causes: Iterable<Gathered>, addresses: ReadonlySet<string>): Gathered | undefined =>
+  [...causes].find(
+    (one) =>
+      one.cause.key.startsWith('FIREWALL target ') && [...addresses].every((address) => one.addresses.has(address)),
+  )
+
 /** A vague cause beside one that concerns everything of its place and family is that one. */
 function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
   const wide = [...causes.values()].filter(({ cause }) => OF_ALL.test(cause.key))
@@ -218,9 +232,11 @@ function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
   for (const [key, { cause, results, addresses }] of causes) {
     const into = USES_DNS.test(cause.code)
       ? keepsFromDns(causes.values(), causes.get(key) as Gathered)
-      : VAGUE.has(cause.code)
-        ? wide.find((one) => [...results].every((result) => concerns(one, result)))
-        : undefined
+      : AT_TARGET.has(cause.code) && inTarget(causes.values(), addresses)
+        ? inTarget(causes.values(), addresses)
+        : VAGUE.has(cause.code)
+          ? wide.find((one) => [...results].every((result) => concerns(one, result)))
+          : undefined
     if (!into) continue
     for (const result of results) into.results.add(result)
     for (const address of addresses) into.addresses.add(address)

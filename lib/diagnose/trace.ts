@@ -130,15 +130,15 @@ function stageOf(
   const fromThere = answers.filter(({ side, source }) => side !== 'own' && source === destination)
   const wanted = sides.fromNode ? destination : asked
   const came = home.filter(({ source }) => source === wanted)
+  // other backends may answer well, and this one without its address translated back
+  const strange = destination === asked || sides.fromNode ? [] : home.filter(({ source }) => source === destination)
+  if (strange.length > 0) return { stage: 'answer-pod', last: strange.at(-1) ?? null }
   if (came.length > 0 && (destination === asked || sides.fromNode || fromThere.length > 0)) {
     const told = fromThere.length > 0 ? fromThere : came
     const refused = told.every(({ refusal }) => refusal !== null)
     const stage = refused ? 'refused' : flow.answered > 0 ? 'answered' : 'answer-pod'
     return { stage, last: came.at(-1) ?? null }
   }
-  // the address was not translated back
-  const strange = home.filter(({ source }) => source === destination)
-  if (strange.length > 0) return { stage: 'answer-pod', last: strange.at(-1) ?? null }
   if (fromThere.length > 0) return { stage: 'answer-node', last: fromThere.at(-1) ?? null }
   if (errors.length > 0) return { stage: 'error', last: errors.at(-1) ?? null }
   const last = probes.at(-1) ?? null

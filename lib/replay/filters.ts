@@ -143,11 +143,19 @@ function onNode(
           ...ask('node', 'probe', destination, inbound, [{ hook: 'prerouting', ...comingBy(entrance) }]),
           ...ask('node', 'probe', destination, behind, onward),
         ]),
-    ...ask('node', 'answer', destination, answer, [
-      { hook: 'prerouting', ...comingBy(out) },
-      { hook: 'forward', ...comingBy(out), ...(entrance ? { oif: entrance } : {}) },
-      leaving({ hook: 'postrouting' }, entrance),
-    ]),
+    ...ask(
+      'node',
+      'answer',
+      destination,
+      answer,
+      local
+        ? [leaving({ hook: 'output' }, entrance), leaving({ hook: 'postrouting' }, entrance)]
+        : [
+            { hook: 'prerouting', ...comingBy(out) },
+            { hook: 'forward', ...comingBy(out), ...(entrance ? { oif: entrance } : {}) },
+            leaving({ hook: 'postrouting' }, entrance),
+          ],
+    ),
   ]
 }
 

@@ -50,7 +50,7 @@ export function judgeBridgeFilter(
     is: 'broken',
     code: 'BRIDGE_NF_OFF',
     detail: `${name} is ${value}, and pods are on ${open.join(', ')}: answers of a service's pod on the same node are not translated back`,
-    hint: `\`modprobe br_netfilter && sysctl -w ${name}=1\`; to make it last: \`echo br_netfilter > /etc/modules-load.d/br_netfilter.conf; echo '${name} = 1' > /etc/sysctl.d/99-bridge.conf\`.`,
+    hint: `\`${state.sysctls[sysctlOf(family)] === undefined ? 'modprobe br_netfilter && ' : ''}sysctl -w ${name}=1\`; to make it last: \`echo br_netfilter > /etc/modules-load.d/br_netfilter.conf; echo '${name} = 1' > /etc/sysctl.d/99-bridge.conf\`.`,
     evidence,
   }
 }

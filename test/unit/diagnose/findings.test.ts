@@ -287,6 +287,38 @@ describe('where the packets end', () => {
     expect(first([failing('pod/x', 'NOTHING_LISTENING', flows)])?.code).toBe('FIREWALL_REJECTS')
   })
 
+  test('a rule in the target pod that one check saw explains what another, which did not read it, met there', () => {
+    const stations = [
+      ...[seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })],
+      seen('node veth8 out', { destination: HERE }),
+    ]
+    const dropping = filter({ side: 'target', hook: 'input', destination: HERE })
+    const cases = [
+      failing('pod/x', 'UNREACHABLE', [flow(stations, { target: target(HERE), filters: [dropping] })]),
+      failing('pod/y', 'BACKEND_DEAD', [flow(stations, { target: target(HERE, { port: 80 }) })]),
+    ]
+    expect(diagnose(about, cases).findings.map(({ code, explains }) => [code, explains.length])).toEqual([
+      ['FIREWALL_DROPS', 2],
+    ])
+  })
+
+  test('a state that another broken state brings with it follows from that one', () => {
+    const state = (check: string, code: string, family: 4 | 6) => ({
+      result: { ...result(check, code, []), family },
+      observed: null,
+    })
+    const cases = [
+      state('pod/routes', 'NO_DEFAULT_ROUTE', 4),
+      state('pod/addresses', 'ADDRESS_MISSING', 4),
+      state('pod/gateway', 'GATEWAY_UNRESOLVED', 6),
+    ]
+    const { findings } = diagnose(about, cases)
+    expect(findings.map(({ code, explains }) => [code, explains.length])).toEqual([
+      ['ADDRESS_MISSING', 2],
+      ['GATEWAY_UNRESOLVED', 1],
+    ])
+  })
+
   test('nothing could be watched', () => {
     const routes = { own: null, node: {}, back: {} }
     const cases = [failing('pod/x', 'UNREACHABLE', [flow([], { routes })], { states: {}, blind: { own: 'no right' } })]
