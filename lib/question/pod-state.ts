@@ -59,7 +59,10 @@ const claims = question('never ahead', families, async (plan, { family }): Promi
   if (!link.flags.includes('UP'))
     throw new NotApplicable(`needs an interface of the pod that is up, ${link.name} is down`)
   const claimed = await whoElseHas(address, device)
-  if ('hindrance' in claimed) throw new Inconclusive('SOCKET_FAILED', claimed.hindrance)
+  if ('hindrance' in claimed) {
+    const code = claimed.hindrance.includes('CAP_NET_RAW') ? 'PERMISSION_MISSING' : 'SOCKET_FAILED'
+    throw new Inconclusive(code, claimed.hindrance)
+  }
   return { address, device, macs: claimed.macs }
 })
 

@@ -168,7 +168,7 @@ export const FAULTS: readonly Fault[] = [
     exitCode: 1,
     troubles: lossy('fail'),
     sometimes:
-      /^fail pod\/(?:dns|service|endpoints-port|destination-tcp)\S* .*(?:DNS_NO_ANSWER|UNREACHABLE|BACKEND_DEAD)$/,
+      /^fail pod\/(?:dns|service|endpoints-port|destination-tcp)\S* .*(?:DNS_NO_ANSWER|DNS_UPSTREAM_BROKEN|DNS_SEARCH_BROKEN|UNREACHABLE|BACKEND_DEAD)$/,
   },
   {
     name: '10 % of ICMP to the other node lost',
