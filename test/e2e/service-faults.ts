@@ -143,6 +143,9 @@ function setHairpin(cluster: Cluster, value: 'on' | 'off'): void {
   for (const { ifname } of ports) inNamespace(node, 'bridge', 'link', 'set', 'dev', ifname, 'hairpin', value)
 }
 
+/** What hangs does not say that it is well. */
+const FROZEN = fails('host/kube-proxy', 'KUBE_PROXY_UNHEALTHY', { once: true })
+
 /** In every mode of kube-proxy. */
 export const COMMON_FAULTS: readonly Fault[] = [
   {
@@ -151,6 +154,7 @@ export const COMMON_FAULTS: readonly Fault[] = [
     expect: {
       exitCode: 1,
       troubles: [
+        FROZEN,
         fails('host/service-rules', 'SERVICE_RULES_STALE', { once: true }),
         fails('pod/service-cluster-ip', 'BACKEND_DEAD'),
       ],
@@ -169,6 +173,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     expect: {
       exitCode: 1,
       troubles: [
+        FROZEN,
         fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true }),
         fails('host/api-cluster-ip', 'REJECTED', V4),
       ],
@@ -177,7 +182,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
   {
     name: "one backend missing in a service's rules",
     ...withFrozenProxy((_, node) => dropBackend(node)),
-    expect: { exitCode: 1, troubles: [fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })] },
+    expect: { exitCode: 1, troubles: [FROZEN, fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })] },
   },
   {
     name: "the rules of the cluster's DNS missing",
@@ -194,7 +199,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     args: ['checks/host'],
     expect: {
       exitCode: 1,
-      troubles: [fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })],
+      troubles: [FROZEN, fails('host/service-rules', 'SERVICE_RULES_MISSING', { once: true })],
     },
   },
   {
@@ -205,8 +210,8 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       await renewProxy(cluster)
     },
     expect: {
-      exitCode: 0,
-      troubles: [{ ...fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true }), verdict: 'warn' }],
+      exitCode: 1,
+      troubles: [FROZEN, { ...fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true }), verdict: 'warn' }],
     },
   },
   {
@@ -222,7 +227,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       conntrack(cluster, '-D')
       await renewProxy(cluster)
     },
-    expect: { exitCode: 1, troubles: [fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true })] },
+    expect: { exitCode: 1, troubles: [FROZEN, fails('host/conntrack-stale', 'CONNTRACK_STALE', { once: true })] },
   },
   {
     name: 'a service without endpoints',
