@@ -219,24 +219,39 @@ const keepsFromDns = (causes: Iterable<Gathered>, of: Gathered): Gathered | unde
 
 /** What a rule inside the target pod looks like where that pod's rules were not read. */
 const AT_TARGET: ReadonlySet<string> = new Set(['TARGET_SILENT', 'NOTHING_LISTENING'])
-const inTarget = (causes: Iterable<Gathered>, addresses: ReadonlySet<string>): Gathered | undefined =>
-  [...causes].find(
-    (one) =>
-      one.cause.key.startsWith('FIREWALL target ') && [...addresses].every((address) => one.addresses.has(address)),
+
+/** The rule inside the target pod that each of the results met, where all of them met one. */
+function inTarget(
+  causes: Iterable<Gathered>,
+  { results, addresses }: Gathered,
+): readonly (readonly [Gathered, Result])[] {
+  const rules = [...causes].filter(
+    ({ cause, addresses: there }) =>
+      cause.key.startsWith('FIREWALL target ') && [...there].some((address) => addresses.has(address)),
   )
+  const met = [...results].flatMap((result) => {
+    const rule = rules.find((one) => concerns(one, result))
+    return rule ? [[rule, result] as const] : []
+  })
+  return met.length === results.size ? met : []
+}
 
 /** A vague cause beside one that concerns everything of its place and family is that one. */
 function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
   const wide = [...causes.values()].filter(({ cause }) => OF_ALL.test(cause.key))
   const kept = new Map(causes)
   for (const [key, { cause, results, addresses }] of causes) {
+    const met = AT_TARGET.has(cause.code) ? inTarget(causes.values(), { cause, results, addresses }) : []
+    for (const [rule, result] of met) rule.results.add(result)
+    if (met.length > 0) {
+      kept.delete(key)
+      continue
+    }
     const into = USES_DNS.test(cause.code)
       ? keepsFromDns(causes.values(), causes.get(key) as Gathered)
-      : AT_TARGET.has(cause.code) && inTarget(causes.values(), addresses)
-        ? inTarget(causes.values(), addresses)
-        : VAGUE.has(cause.code)
-          ? wide.find((one) => [...results].every((result) => concerns(one, result)))
-          : undefined
+      : VAGUE.has(cause.code)
+        ? wide.find((one) => [...results].every((result) => concerns(one, result)))
+        : undefined
     if (!into) continue
     for (const result of results) into.results.add(result)
     for (const address of addresses) into.addresses.add(address)

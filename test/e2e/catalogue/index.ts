@@ -6,13 +6,13 @@ import { firewall, podFirewall } from './firewall.ts'
 import { known } from './known.ts'
 import { mtu } from './mtu.ts'
 import { otherNodes, underlay } from './network.ts'
-import { links, routes } from './routes.ts'
+import { loss, routes } from './routes.ts'
 
 const CLASSES: readonly FaultClass[] = [
   firewall,
   podFirewall,
   routes,
-  links,
+  loss,
   underlay,
   otherNodes,
   services,

@@ -3,7 +3,7 @@ import { hostLength } from '../../bed/addresses.ts'
 import type { Cluster } from '../../bed/kubernetes/cluster.ts'
 import type { Injection } from '../injection.ts'
 import { type Entry, type FaultClass, oneOf, takenBack } from './entry.ts'
-import { between, chain, firstNode, inside, ipLines, outside, pairs, source, webOn } from './means.ts'
+import { chain, firstNode, inside, ipLines, source, webOn } from './means.ts'
 
 const host = (address: string) => `${address}/${hostLength(address)}`
 const flag = (address: string) => (address.includes(':') ? '-6 ' : '')
@@ -107,22 +107,25 @@ function wrongEntry(of: (cluster: Cluster) => Promise<readonly string[]>, device
   }
 }
 
-/** Links of the node that carry nothing, or only a part. */
-export const links: FaultClass = (pick) => {
-  const loss = pick(28, 35)
+/** Rules of the node that drop by chance. */
+export const loss: FaultClass = (pick) => {
+  const pings = `meta l4proto { icmp, icmpv6 } numgen random mod 100 < ${pick(30, 40)} drop`
   return [
+    // one rule for both families: of five packets none may be lost, and each finding is mended by itself
     lossOnNode(
-      'a rule that drops a third of what goes to the external address',
+      'a rule that drops a third of the pings to the external address',
       ['external'],
-      pairs(source, outside, `numgen random mod 100 < ${loss} drop`),
+      `iifname "cni0" oifname "eth0" ${pings}`,
     ),
-    lossOnNode('a rule that drops a third of the answers of the other node’s pods', OTHER, async (cluster) =>
-      between(cluster.plan.podSubnet(2), await source(cluster), `numgen random mod 100 < ${loss} drop`),
+    lossOnNode(
+      'a rule that drops a third of the pings’ answers from the other node',
+      OTHER,
+      `iifname "vx0" oifname "cni0" ${pings}`,
     ),
   ]
 }
 
-const lossOnNode = (name: string, touches: Entry['touches'], rules: Parameters<typeof chain>[0]['rules']): Entry => ({
-  ...{ name, class: 'loss', place: 'node', touches, root: ['PACKET_LOSS', 'FIREWALL_DROPS'] },
-  ...chain({ at: firstNode, hook: 'forward priority 0', rules }),
+const lossOnNode = (name: string, touches: Entry['touches'], rule: string): Entry => ({
+  ...{ name, class: 'loss', place: 'node', touches, root: ['PACKET_LOSS'], names: /fault/ },
+  ...chain({ at: firstNode, hook: 'forward priority 0', rules: async () => [rule] }),
 })
