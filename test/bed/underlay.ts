@@ -13,6 +13,8 @@ export interface Underlay {
 // a bridge's own address would stay tentative for a second or two, while pods already use it as their gateway
 const SYSCTLS = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0']
 
+const ROUTER_MAC = '02:00:00:00:00:fe'
+
 /** `ip -n NAMESPACE -batch`: one process for many commands. */
 export const ipBatch = (namespace: string, commands: readonly string[]): string =>
   run('ip', ['-n', namespace, '-batch', '-'], commands.join('\n'))
@@ -24,7 +26,9 @@ export const ipBatch = (namespace: string, commands: readonly string[]): string 
 export function createUnderlay(bed: Bed, plan: AddressPlan, nodeCount: number): Underlay {
   const router = bed.addNamespace('u')
   forward(router)
-  ipBatch(router, ['link add br0 type bridge', 'link set br0 up', ...addresses(plan.nodeRouter, 'br0')])
+  // else it takes the lowest hardware address of its ports, and another one whenever those change
+  const bridge = `link add br0 address ${ROUTER_MAC} type bridge`
+  ipBatch(router, [bridge, 'link set br0 up', ...addresses(plan.nodeRouter, 'br0')])
   const outside = attach(bed, router, 'x', plan.outside, plan.outsideRouter)
   ipBatch(router, addresses(plan.outsideRouter, 'v-x'))
   const nodes = Array.from({ length: nodeCount }, (_, index) => {

@@ -2,7 +2,7 @@
 
 import { startSlowWire } from '../bed/delay.ts'
 import type { Cluster } from '../bed/kubernetes/cluster.ts'
-import { inNamespace, netnsPath } from '../bed/namespace.ts'
+import { netnsPath } from '../bed/namespace.ts'
 import { startTraffic, type Traffic } from '../bed/traffic.ts'
 import { ipBatch } from '../bed/underlay.ts'
 import { insidePod, neighbourPod, sourcePod } from './catalogue/means.ts'
@@ -90,9 +90,7 @@ async function talk(cluster: Cluster): Promise<readonly Traffic[]> {
 
 /** The second node behind a bridge of its own, and a slow wire between the two bridges. */
 async function slowPath({ underlay: { router } }: Cluster, seed: number): Promise<() => void> {
-  // a bridge takes the lowest hardware address of its ports, unless it was given one: the nodes know the router by it
-  const [br0] = JSON.parse(inNamespace(router, 'ip', '-j', 'link', 'show', 'br0')) as [{ address: string }]
-  ipBatch(router, [`link set br0 address ${br0.address}`, 'link add br1 type bridge', 'link set br1 up'])
+  ipBatch(router, ['link add br1 type bridge', 'link set br1 up'])
   const ends = [
     { namespace: router, device: 'slow0' },
     { namespace: router, device: 'slow1' },
