@@ -1,6 +1,6 @@
 /**
- * One fault of some classes of the catalogue, both drawn from a seed (E2E_SEED; E2E_CLASSES: of how many): found, its cause first, the
- * remedy works, every failure explained, nothing false. All of them: `npm run selftest`.
+ * One fault of each of some classes of the catalogue, drawn from a seed (E2E_SEED): found, its cause first, the remedy works, every
+ * failure explained, nothing false. All classes, and all faults: `npm run selftest`.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
@@ -11,16 +11,16 @@ import { tryOut } from './catalogue/trial.ts'
 import { expectHealthy } from './healthy.ts'
 import { runSuite } from './suite.ts'
 
-const { E2E_SEED = '261064', E2E_CLASSES = '8' } = process.env
+/** Classes whose faults look the same each time on any machine: a gate must not depend on chance. */
+const CLASSES = ['routes', 'underlay', 'target pod', 'api', 'dns', 'pod’s addresses', 'pod’s routes', 'policy']
+
+const { E2E_SEED = '261064' } = process.env
 const seed = seedOf({ E2E_SEED })
-console.log(`one fault of each of ${E2E_CLASSES} classes: E2E_SEED=${E2E_SEED}`)
+console.log(`one fault of each of ${CLASSES.length} classes: E2E_SEED=${E2E_SEED}`)
 const pick = random(seed)
-const order = random(seed + 1)
 const drawn = classesOf(catalogue(seed))
-  .map((entries) => ({ entry: oneOf(pick, entries), place: order(0, 1_000_000) }))
-  .toSorted((a, b) => a.place - b.place)
-  .slice(0, Number(E2E_CLASSES))
-  .map(({ entry }) => entry)
+  .map((entries) => oneOf(pick, entries))
+  .filter((entry) => CLASSES.includes(entry.class))
 
 let cluster: Cluster
 
