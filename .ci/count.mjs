@@ -11,7 +11,10 @@ const tests = report.testResults.flatMap((file) => file.assertionResults)
 const passed = tests.filter((test) => test.status === 'passed').length
 const others = tests.filter((test) => test.status !== 'passed')
 const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
-for (const test of others) console.error(`${test.status}: ${test.fullName}`)
+for (const test of others) {
+  const [reason = ''] = test.failureMessages ?? []
+  console.error(`${test.status}: ${test.fullName}\n${reason.split('\n').slice(0, 20).join('\n')}`)
+}
 for (const file of broken) console.error(`could not be loaded: ${file.name}`)
 
 const failed = others.length + broken.length
