@@ -68,7 +68,7 @@ function notSent(branch: Branch, around: Around): Draft {
   const { place, names, sides } = around
   const where = askingSide(place, names)
   const side = 'own'
-  const filter = filterAt(branch, side, ['output', 'postrouting'], 'probe')
+  const filter = filterAt(branch, side, LEAVING, 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const own = flow.routes.own
   if (own && !own.ok) {
@@ -165,7 +165,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   const node = `node ${names.node}`
   const reverse = reversePath(branch, around)
   if (reverse) return reverse
-  const filter = filterAt(branch, 'node', ['ingress', 'prerouting', 'input', 'forward', 'postrouting'], 'probe')
+  const filter = filterAt(branch, 'node', THROUGH, 'probe')
   if (filter?.certain) return byFilter(filter, branch, around)
   const route = flow.routes.node[branch.destination]
   if (route && !route.ok) {
@@ -187,7 +187,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
   const wrong = isOwnOfNode(branch.destination, around.sides) ? wrongEntryForPod(branch, around) : null
   if (wrong) return wrong
   const answers = isOwnOfNode(branch.destination, around.sides)
-    ? filterAt(branch, 'node', ['output', 'postrouting'], 'answer')
+    ? filterAt(branch, 'node', LEAVING, 'answer')
     : undefined
   if (answers?.certain) return byFilter(answers, branch, around)
   if (filter) return byFilter(filter, branch, around)
@@ -208,7 +208,7 @@ function tunnelSendsNothing(branch: Branch, around: Around): Draft {
   const { names, sides } = around
   const device = branch.last?.device ?? 'the tunnel'
   const there = nodeOf(branch.destination, names)
-  const out = filterAt(branch, 'node', ['output', 'postrouting'], 'tunnel out')
+  const out = filterAt(branch, 'node', LEAVING, 'tunnel out')
   if (out?.certain) return byFilter(out, branch, around)
   const state = nodeStateOf(sides)
   const hop = branch.flow.routes.node[branch.destination]?.gateway ?? branch.destination
@@ -233,9 +233,9 @@ function beyond(branch: Branch, around: Around): Draft {
   const { names, sides } = around
   const { flow, destination, last } = branch
   const family = flow.target.family
-  const incoming = filterAt(branch, sides.fromNode ? 'own' : 'node', ['prerouting', 'input'], 'tunnel in')
+  const incoming = filterAt(branch, sides.fromNode ? 'own' : 'node', COMING, 'tunnel in')
   if (incoming?.certain && last?.outer) return byFilter(incoming, branch, around)
-  const outgoing = filterAt(branch, sides.fromNode ? 'own' : 'node', ['output', 'postrouting'], 'probe')
+  const outgoing = filterAt(branch, sides.fromNode ? 'own' : 'node', LEAVING, 'probe')
   if (outgoing?.certain) return byFilter(outgoing, branch, around)
   const there = nodeOf(destination, names)
   const others = (around.answering.get(destination) ?? []).filter((how) => how !== wire(flow.target))
@@ -344,9 +344,7 @@ const TUNNELS: Readonly<Record<number, string>> = { 8472: 'VXLAN', 4789: 'VXLAN'
 function targetSilent(branch: Branch, around: Around): Draft {
   const { destination, last } = branch
   const { names } = around
-  const filter =
-    filterAt(branch, 'target', ['ingress', 'prerouting', 'input'], 'probe') ??
-    filterAt(branch, 'target', ['output', 'postrouting'], 'answer')
+  const filter = filterAt(branch, 'target', COMING, 'probe') ?? filterAt(branch, 'target', LEAVING, 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
   const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
   const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
@@ -457,9 +455,9 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
   const { names } = around
   const reverse = reversePath(branch, around)
   if (reverse) return reverse
-  const tunnel = last?.outer ? filterAt(branch, 'node', ['ingress', 'prerouting', 'input'], 'tunnel in') : undefined
+  const tunnel = last?.outer ? filterAt(branch, 'node', COMING, 'tunnel in') : undefined
   if (tunnel?.certain) return byFilter(tunnel, branch, around)
-  const filter = filterAt(branch, 'node', ['ingress', 'prerouting', 'forward', 'postrouting', 'input'], 'answer')
+  const filter = filterAt(branch, 'node', THROUGH, 'answer')
   if (filter?.certain) return byFilter(filter, branch, around)
   // an answer of the node itself is not routed through it
   const back = isOwnOfNode(destination, around.sides) ? undefined : flow.routes.back[destination]
@@ -495,18 +493,20 @@ function answerLostOnNode(branch: Branch, around: Around): Draft {
 function answerLostInPod(branch: Branch, around: Around): Draft {
   const { flow, last } = branch
   const { names, place } = around
+  // a rule's reset to a connection that is not confirmed yet bears the endpoint's address: nobody is at fault for that
+  const rejecting = last?.refusal === 'reset' ? certainReject(branch) : undefined
+  if (rejecting) return byFilter(rejecting, branch, around)
   if (last && last.source !== flow.target.address) {
     return {
       code: 'ANSWER_NOT_TRANSLATED',
       key: `ANSWER_NOT_TRANSLATED ${flow.target.family}`,
       cause: `Answers to ${called(flow.target.address, names)} reach ${askingSide(place, names)} with the endpoint's own address ${last.source}: node ${names.node} does not translate them back.`,
       confidence: 'proven',
-      remedy:
-        'Let bridged packets pass netfilter on the node: `modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1`.',
+      remedy: `Let bridged packets pass netfilter on the node: \`${bridgeNetfilter(nodeStateOf(around.sides))}\`.`,
       hides: null,
     }
   }
-  const filter = filterAt(branch, 'own', ['ingress', 'prerouting', 'input'], 'answer')
+  const filter = filterAt(branch, 'own', COMING, 'answer')
   if (filter) return byFilter(filter, branch, around)
   return {
     code: 'ANSWER_LOST_IN_POD',
@@ -518,14 +518,33 @@ function answerLostInPod(branch: Branch, around: Around): Draft {
   }
 }
 
+/** The settings exist only with their module. */
+const bridgeNetfilter = (state: NamespaceState | undefined): string => {
+  const loaded = state?.sysctls['bridge/bridge-nf-call-iptables'] !== undefined
+  const set = 'sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1'
+  return loaded ? set : `modprobe br_netfilter; ${set}`
+}
+
+/** A rule that refuses the branch's packets for sure. */
+const certainReject = (
+  { flow, destination }: Branch,
+  which: (filter: FilterSeen) => boolean = () => true,
+): FilterSeen | undefined =>
+  flow.filters.find(
+    (one) =>
+      one.verdict === 'reject' &&
+      one.certain &&
+      [destination, flow.target.address].includes(one.destination) &&
+      which(one),
+  )
+
 /** It was answered with a reset: by whom, the node's interfaces tell. */
 function refused(branch: Branch, around: Around): Draft {
   const { flow, destination } = branch
   const { names } = around
   const resets = flow.stations.filter(({ refusal }) => refusal === 'reset')
   const cameIn = resets.some(({ side, outgoing }) => side === 'node' && !outgoing)
-  const rejects = flow.filters.filter(({ verdict, certain }) => verdict === 'reject' && certain)
-  const filter = rejects.find(({ side }) => !cameIn || side === 'target')
+  const filter = certainReject(branch, ({ side }) => !cameIn || side === 'target')
   if (filter) return byFilter(filter, branch, around)
   if (!cameIn && around.sides.states.node) return nodeRefuses('reset', branch, around)
   const target = names.who.get(destination)
@@ -550,6 +569,11 @@ function unseen(branch: Branch, around: Around): Draft {
     hides: null,
   }
 }
+
+/** Hooks that packets meet on their way in, out, and through. */
+const COMING = ['ingress', 'prerouting', 'input']
+const LEAVING = ['output', 'postrouting', 'egress']
+const THROUGH = ['ingress', 'prerouting', 'input', 'forward', 'postrouting', 'egress']
 
 /** The rule at one of those hooks for the branch's packets; a certain one goes before one that only may match. */
 function filterAt(

@@ -163,7 +163,9 @@ const POLICY_DROP = 'policy drop'
 
 /** Whether a base chain is asked for the packet. */
 function serves(chain: FirewallChain, view: View, family: HookQuestion['family']): boolean {
-  if (family === 'bridge' || family === 'netdev') return chain.family === family
+  // at a device the chains of inet are asked as well (nf_tables_inet)
+  if (family === 'netdev') return chain.family === 'netdev' || chain.family === 'inet'
+  if (family === 'bridge') return chain.family === 'bridge'
   return chain.family === 'inet' || chain.family === (view.family === 4 ? 'ip' : 'ip6')
 }
 

@@ -5,17 +5,18 @@ import type { Counters } from './counters.ts'
 /** Of the namespace that process `pid` lives in; null where the kernel keeps no such file. */
 export function readConntrack(pid: number): Counters | null {
   try {
-    return parseConntrack(readFileSync(`/proc/${pid}/net/stat/nf_conntrack`, 'utf8'))
+    return parseStat(readFileSync(`/proc/${pid}/net/stat/nf_conntrack`, 'utf8'))
   } catch {
     return null
   }
 }
 
 /**
- * A head line of names, then one line of hexadecimal numbers for each CPU (net/netfilter/nf_conntrack_standalone.c): their
- * sums, but `entries`, which is the same on each. By name, because the columns differ between kernels.
+ * /proc/net/stat/<table>: a head line of names, then one line of hexadecimal numbers for each CPU
+ * (net/netfilter/nf_conntrack_standalone.c, net/core/neighbour.c): their sums, but `entries`, which is the same on each. By name, because
+ * the columns differ between kernels.
  */
-export function parseConntrack(text: string): Counters {
+export function parseStat(text: string): Counters {
   const [head = [], ...cpus] = text
     .trim()
     .split('\n')

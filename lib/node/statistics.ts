@@ -3,6 +3,7 @@
  * the calling thread's network namespace, read at once (two measurements a moment apart need no child process).
  */
 import { readFileSync } from 'node:fs'
+import { parseStat } from './conntrack.ts'
 import { type Counters, parseSnmp } from './counters.ts'
 
 export interface InterfaceCounters {
@@ -52,20 +53,6 @@ function read(name: string): string | null {
 
 const parseIfThere = <T>(text: string | null, parse: (text: string) => T): T | null =>
   text === null ? null : parse(text)
-
-/** A head line, then one line of hexadecimal numbers a CPU. */
-export function parseStat(text: string): Counters {
-  const [head = '', ...lines] = text.trim().split('\n')
-  const rows = lines.map((line) =>
-    line
-      .trim()
-      .split(/\s+/)
-      .map((word) => Number.parseInt(word, 16)),
-  )
-  const sum = (at: number) => rows.reduce((total, row) => total + (row[at] ?? 0), 0)
-  const names = head.trim().split(/\s+/)
-  return Object.fromEntries(names.map((name, at) => [name, name === 'entries' ? (rows[0]?.[at] ?? 0) : sum(at)]))
-}
 
 /** The second number of each CPU's line, hexadecimal. */
 export const parseSoftnet = (text: string): number =>

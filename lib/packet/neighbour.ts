@@ -1,5 +1,6 @@
 /** "Who has this address?" and its answers, of both families: payloads of Ethernet frames, without the Ethernet header. */
 import { addressBytes } from './address.ts'
+import { internetChecksum } from './icmp.ts'
 
 export interface LinkQuestion {
   /** 0x0806 or 0x86dd. */
@@ -73,14 +74,6 @@ const SOURCE_LINK_ADDRESS = 1
 const ICMPV6 = 58
 /** RFC 4861 section 7.1.1: anything less has crossed a router and is dropped. */
 const HOP_LIMIT = 255
-
-/** RFC 1071; the length must be even, as every message here is. */
-function internetChecksum(bytes: Buffer): number {
-  let sum = 0
-  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-  return ~sum & 0xffff
-}
 
 function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex')

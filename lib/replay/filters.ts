@@ -42,7 +42,7 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
     const state = firewalls[side]
     if (!state) return []
     // Its first hook sees no mark yet; at a later one rules before may have set it.
-    const mark = ['prerouting', 'output'].includes(path[0]?.hook ?? '') ? 0 : undefined
+    const mark = ['ingress', 'prerouting', 'output'].includes(path[0]?.hook ?? '') ? 0 : undefined
     return dropsFor(state, { ...packet, localAddresses: localAddresses(states[side]), mark }, path).map(
       (found): FilterSeen => {
         const { show, remove } = describe(found)
@@ -60,23 +60,12 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
     way.stations.find((one) => one.side === side && one.kind === 'probe' && one.outgoing === outgoing)?.device
   const ownDevice = device('own', true) ?? way.routes[asked]?.device ?? undefined
   return [
-    ...ask('own', 'probe', asked, probe, [
-      leaving({ hook: 'output' }, ownDevice),
-      leaving({ hook: 'postrouting' }, ownDevice),
-    ]),
-    ...ask('own', 'answer', asked, answerOf(probe), [
-      { hook: 'prerouting', ...comingBy(ownDevice) },
-      { hook: 'input', ...comingBy(ownDevice) },
-    ]),
+    ...ask('own', 'probe', asked, probe, outBy(ownDevice)),
+    ...ask('own', 'answer', asked, answerOf(probe), inBy(ownDevice)),
     ...(way.fromNode ? [] : destinations.flatMap((one) => onNode(way, probe, one, ask))),
     ...destinations.flatMap(({ destination, destinationPort }) => [
-      ...ask('target', 'probe', destination, { ...probe, destination, destinationPort }, [
-        { hook: 'prerouting', iif: 'eth0' },
-        { hook: 'input', iif: 'eth0' },
-      ]),
-      ...ask('target', 'answer', destination, answerOf({ ...probe, destination, destinationPort }), [
-        { hook: 'output' },
-      ]),
+      ...ask('target', 'probe', destination, { ...probe, destination, destinationPort }, inBy('eth0')),
+      ...ask('target', 'answer', destination, answerOf({ ...probe, destination, destinationPort }), outBy('eth0')),
     ]),
     ...tunnelsOf(way, states[node]).flatMap(({ destination, local, remote, port, device: uplink }) => {
       // each way has source ports of its own: conntrack never sees an answer, so every one of them is new
@@ -86,14 +75,8 @@ export function filtersOf(way: Way, firewalls: Sided<FirewallState>, states: Sid
       }
       const back = { ...outer, source: remote, destination: local }
       return [
-        ...ask(node, 'tunnel out', destination, { ...outer, destinationPort: port }, [
-          leaving({ hook: 'output' }, uplink),
-          leaving({ hook: 'postrouting' }, uplink),
-        ]),
-        ...ask(node, 'tunnel in', destination, { ...back, destinationPort: port }, [
-          { hook: 'prerouting', ...comingBy(uplink) },
-          { hook: 'input', ...comingBy(uplink) },
-        ]),
+        ...ask(node, 'tunnel out', destination, { ...outer, destinationPort: port }, outBy(uplink)),
+        ...ask(node, 'tunnel in', destination, { ...back, destinationPort: port }, inBy(uplink)),
       ]
     }),
   ]
@@ -125,7 +108,11 @@ function onNode(
   const local = out === 'lo'
   const onward: readonly PathStep[] = local
     ? [{ hook: 'input', ...comingBy(entrance) }]
-    : [{ hook: 'forward', ...comingBy(entrance), ...(out ? { oif: out } : {}) }, leaving({ hook: 'postrouting' }, out)]
+    : [
+        { hook: 'forward', ...comingBy(entrance), ...(out ? { oif: out } : {}) },
+        leaving({ hook: 'postrouting' }, out),
+        leaving(EGRESS, out),
+      ]
   const bridge: readonly PathStep[] = bridged
     ? [
         { family: 'bridge', hook: 'prerouting', ...comingBy(way.port ?? undefined) },
@@ -135,6 +122,10 @@ function onNode(
       ]
     : []
   return [
+    // at its interfaces: what is translated has its asked address there
+    ...ask('node', 'probe', destination, probe, [{ ...INGRESS, ...comingBy(way.port ?? entrance) }]),
+    ...ask('node', 'answer', destination, answer, [{ ...INGRESS, ...comingBy(out) }]),
+    ...ask('node', 'answer', destination, answerOf(probe), [leaving(EGRESS, way.port ?? entrance)]),
     ...ask('node', 'probe', destination, { ...probe, destination, destinationPort }, bridge),
     // what was not translated yet may be, before it is routed: the rules behind see it as it is then
     ...(destination === way.target.address
@@ -158,6 +149,18 @@ function onNode(
     ),
   ]
 }
+
+/** The hooks of interfaces, which packets meet before and behind all others. */
+const INGRESS: PathStep = { family: 'netdev', hook: 'ingress' }
+const EGRESS: PathStep = { family: 'netdev', hook: 'egress' }
+
+const inBy = (device: string | undefined): readonly PathStep[] =>
+  [INGRESS, { hook: 'prerouting' } as const, { hook: 'input' } as const].map((step) => ({
+    ...step,
+    ...comingBy(device),
+  }))
+const outBy = (device: string | undefined): readonly PathStep[] =>
+  [{ hook: 'output' } as const, { hook: 'postrouting' } as const, EGRESS].map((step) => leaving(step, device))
 
 const comingBy = (device: string | undefined) => (device === undefined ? {} : { iif: device })
 const leaving = (step: PathStep, device: string | undefined): PathStep =>

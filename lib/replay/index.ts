@@ -246,7 +246,8 @@ async function flowOf(
   const own = await routeOf({ destination: target.address, source: null, iif: null })
   const node = watchers.find(({ side }) => side === 'node')
   const ingress = stations.filter((one) => one.side === 'node' && one.kind === 'probe' && !one.outgoing).at(-1)?.device
-  const iif = ingress ?? entranceOf(states)
+  // a bridge may drop what comes in by its port: it is the bridge that would have handed it on
+  const iif = entranceOf(states) ?? ingress ?? null
   const onNode = stations.filter((one) => one.side === 'node' && one.kind === 'probe')
   const inner = onNode[0]?.source ?? source
   const destinations = [...new Set(onNode.map(({ destination }) => destination))].slice(0, MOST_BACKENDS)

@@ -57,6 +57,36 @@ export function decodeNft(output: string): Decoded | null {
   return { drafts: all, sets, iptables: iptablesTables(all.map(({ chain }) => chain)) }
 }
 
+/** Chains at a device whose device is not told. */
+export const deviceless = ({ drafts }: Decoded): boolean =>
+  drafts.some(({ chain: { base } }) => (base?.hook === 'ingress' || base?.hook === 'egress') && base.devices === null)
+
+/** The rule set with the devices that `nft list chains` prints as text: nft before 1.0.8 leaves them out of its JSON. Pure. */
+export function withDevices(decoded: Decoded, chains: string): Decoded {
+  const devices = devicesByChain(chains)
+  const known = ({ chain, rules }: Draft): Draft => {
+    const told = chain.base?.devices ?? devices.get(`${chain.family} ${chain.table} ${chain.name}`)
+    return told && chain.base
+      ? { chain: { ...chain, base: { ...chain.base, devices: told } }, rules }
+      : { chain, rules }
+  }
+  return { ...decoded, drafts: decoded.drafts.map(known) }
+}
+
+/** By "family table chain": `type filter hook ingress device "eth0" priority 0;` or `devices = { eth0, eth1 }`. */
+function devicesByChain(text: string): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>()
+  let [table, chain] = ['', '']
+  for (const line of text.split('\n')) {
+    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table
+    chain = /^\s+chain (\S+) \{/.exec(line)?.[1] ?? chain
+    const [, one, several] = /\bhook \S+ device(?: (\S+)|s = \{([^}]*)\}) /.exec(line) ?? []
+    const names = (one ?? several)?.split(',').map((name) => name.trim().replaceAll('"', ''))
+    if (names) found.set(`${table} ${chain}`, names)
+  }
+  return found
+}
+
 export const readRules = ({ drafts, sets, iptables }: Decoded, saved: Saved): FirewallState => ({
   chains: drafts.map((draft) => finish(draft, iptables, saved)),
   sets,

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import type { FirewallState } from '../../state.ts'
 import type { Outcome } from '../../types.ts'
 import { parseIptablesSave, readSaved, type SavedTable } from './iptables.ts'
-import { decodeNft, readRules, type Saved } from './nft.ts'
+import { type Decoded, decodeNft, deviceless, readRules, type Saved, withDevices } from './nft.ts'
 
 const BUDGET_MS = 2000
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -59,8 +59,9 @@ export async function readFirewall(where: string | null): Promise<Outcome<Firewa
   const deadline = Date.now() + BUDGET_MS
   const first = await shell(where, FIRST, BUDGET_MS)
   const [nft = '', names4 = '', names6 = ''] = first.stdout.split(`${MARK}\n`)
-  const ruleset = decodeNft(nft)
-  if (!ruleset) return failure(where, first)
+  const decoded = decodeNft(nft)
+  if (!decoded) return failure(where, first)
+  const ruleset = deviceless(decoded) ? await withNamedDevices(where, decoded, deadline) : decoded
   const made = [...ruleset.iptables].map((name): Table => {
     const [family, table] = name.split(' ') as ['ip' | 'ip6', string]
     return { backend: 'nft', family, table }
@@ -76,6 +77,12 @@ export async function readFirewall(where: string | null): Promise<Outcome<Firewa
   const old = legacy.flatMap(({ family }, i) => parseIptablesSave(texts[made.length + i] ?? '', family))
   const missing = [unread, missed.length > 0 ? missedText(missed, second) : null].filter((part) => part !== null)
   return found({ ...read, chains: [...read.chains, ...old], missing: missing.join('; ') || null })
+}
+
+/** A chain whose device stays unknown is judged as one that may be asked. */
+async function withNamedDevices(where: string | null, decoded: Decoded, deadline: number): Promise<Decoded> {
+  const { stdout } = await shell(where, 'nft list chains', Math.max(1, deadline - Date.now()))
+  return withDevices(decoded, stdout)
 }
 
 const found = (value: FirewallState): Outcome<FirewallState> => ({ ok: true, value, evidence: [] })

@@ -35,5 +35,5 @@ function hintFor(leaked: number, directory: string | null): string {
   if (leaked === 0 || directory === null) {
     return 'Move pods away (`kubectl drain <node>`), or lower kubelet’s --max-pods; a larger range for each node takes node-cidr-mask-size, and new Node objects.'
   }
-  return `Compare \`crictl pods -q\` with the first line of each file in ${directory}, and delete those that name no sandbox: \`cd ${directory} && for f in *.*.*.* *:*; do crictl pods -q --no-trunc | grep -q "$(head -1 $f | tr -d '\\r')" || echo $f; done\` lists them.`
+  return `Delete the leases of sandboxes that do not exist: the first line of each file in ${directory} is a sandbox's id, which \`crictl pods -q --no-trunc\` must know. This lists the others: \`cd ${directory} && for f in *.*.*.* *:*; do crictl pods -q --no-trunc | grep -q "$(head -1 $f | tr -d '\\r')" || echo $f; done\`.`
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { parseIptablesSave, readSaved } from '../../../lib/node/firewall/iptables.ts'
-import { parseNft } from '../../../lib/node/firewall/nft.ts'
+import { decodeNft, deviceless, parseNft, readRules, withDevices } from '../../../lib/node/firewall/nft.ts'
 import { readFirewall } from '../../../lib/node/firewall/read.ts'
 import { valueText } from '../../../lib/node/firewall/text.ts'
 import type { FirewallState } from '../../../lib/state.ts'
@@ -12,6 +12,43 @@ import { recorded, recordedLegacy, recordedText } from '../diagnose/firewall-rec
 
 const rulesOf = (state: FirewallState, name: string) => state.chains.find((chain) => chain.name === name)?.rules ?? []
 const chainOf = (state: FirewallState, name: string) => state.chains.find((chain) => chain.name === name)
+
+describe('chains at a device', () => {
+  const base = { family: 'netdev', table: 'edge', type: 'filter', hook: 'ingress', prio: 0, policy: 'accept' }
+  const decoded = (...chains: object[]) =>
+    decodeNft(JSON.stringify({ nftables: chains.map((chain) => ({ chain })) })) as NonNullable<
+      ReturnType<typeof decodeNft>
+    >
+  const devicesOf = (of: ReturnType<typeof decoded>) =>
+    readRules(of, new Map()).chains.map(({ base: hooked }) => hooked?.devices)
+
+  // what nft 1.0.6 prints of a chain, as JSON and as text
+  const old = decoded({ ...base, name: 'one' }, { ...base, name: 'two' }, { ...base, name: 'three' })
+  const text = `table netdev edge {
+\tchain one {
+\t\ttype filter hook ingress device "eth0" priority filter; policy accept;
+\t}
+\tchain two {
+\t\ttype filter hook ingress devices = { eth0, eth1 } priority filter; policy accept;
+\t}
+}
+`
+
+  it('nft before 1.0.8 tells their devices only as text', () => {
+    expect(deviceless(old)).toBe(true)
+    expect(devicesOf(withDevices(old, text))).toEqual([['eth0'], ['eth0', 'eth1'], null])
+  })
+
+  it('later ones in the JSON itself', () => {
+    const now = decoded({ ...base, name: 'one', dev: 'eth5' }, { ...base, name: 'two', dev: ['eth6', 'eth7'] })
+    expect(deviceless(now)).toBe(false)
+    expect(devicesOf(withDevices(now, text))).toEqual([['eth5'], ['eth6', 'eth7']])
+  })
+
+  it('other hooks have none', () => {
+    expect(deviceless(decoded({ ...base, family: 'inet', hook: 'forward', name: 'one' }))).toBe(false)
+  })
+})
 
 describe('nft', () => {
   it('base chains say hook, priority and policy, others none', () => {

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseFeatures } from '../../../lib/node/ethtool.ts'
-import {
-  type InterfaceCounters,
-  parseInterfaces,
-  parseSoftnet,
-  parseStat,
-  type Statistics,
-} from '../../../lib/node/statistics.ts'
+import { type InterfaceCounters, parseInterfaces, parseSoftnet, type Statistics } from '../../../lib/node/statistics.ts'
 import { judgeOffload, miscountsVxlan } from '../../../lib/probe/state/offload.ts'
 import {
   judgeBacklog,
@@ -162,12 +156,6 @@ describe('VXLAN checksums', () => {
 })
 
 describe('files of /proc/net', () => {
-  test('stat files: hexadecimal, a line a CPU, entries the same on each', () => {
-    const text =
-      'entries  clashres drop early_drop\n0000004a  00000000 0000000f 00000001\n0000004a  00000000 00000001 00000000\n'
-    expect(parseStat(text)).toEqual({ entries: 74, clashres: 0, drop: 16, early_drop: 1 })
-  })
-
   test('softnet_stat: the second column', () => {
     expect(parseSoftnet('0093d3e0 0000000a 00000000\n008f333d 00000010 00000003\n')).toBe(26)
   })
