@@ -1,5 +1,7 @@
 /** Healthy runs with traffic around them, some over a slow and lossy path, some with little CPU: none may find anything. */
 
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { startSlowWire } from '../bed/delay.ts'
 import type { Cluster } from '../bed/kubernetes/cluster.ts'
 import { netnsPath } from '../bed/namespace.ts'
@@ -9,6 +11,7 @@ import { insidePod, neighbourPod, sourcePod } from './catalogue/means.ts'
 import { nodes, podsOf } from './injection.ts'
 import { runSuite, type SuiteOptions, troubles } from './suite.ts'
 
+const DOCUMENT = fileURLToPath(new URL('../healthy.md', import.meta.url))
 const PER_SECOND = 200
 const PORT = 9999
 /** Both ways together 200 ms. */
@@ -39,16 +42,19 @@ const CIRCUMSTANCES: readonly Circumstances[] = [
 /** Whether none of so many runs found anything. Says what each of them found. */
 export async function endure(cluster: Cluster, runs: number, seed: number): Promise<boolean> {
   const traffic = await talk(cluster)
+  const rows: string[][] = []
   let alarms = 0
   try {
     for (const { name, share, options, set } of CIRCUMSTANCES) {
       const takeBack = await set?.(cluster, seed)
       const count = Math.max(1, Math.round(runs * share))
+      const [before, lasted] = [alarms, [] as number[]]
       for (let i = 1; i <= count; i++) {
-        const before = traffic.map((one) => one.answered())
+        const answered = traffic.map((one) => one.answered())
         const { report, exitCode, seconds } = await runSuite(cluster, options)
         const wrong = [...troubles(report), ...report.findings.map(({ code, cause }) => `${code}: ${cause}`)]
-        const talked = traffic.map((one, index) => Math.round((one.answered() - (before[index] ?? 0)) / seconds))
+        const talked = traffic.map((one, index) => Math.round((one.answered() - (answered[index] ?? 0)) / seconds))
+        lasted.push(seconds)
         if (exitCode !== 0 || wrong.length > 0) alarms++
         console.log(
           `${exitCode === 0 && wrong.length === 0 ? 'ok   ' : 'ALARM'} ${name}, ${i} of ${count}: ${seconds.toFixed(1)} s, connections a second: ${talked.join(' and ')}`,
@@ -56,12 +62,28 @@ export async function endure(cluster: Cluster, runs: number, seed: number): Prom
         for (const one of wrong) console.log(`      ${one}`)
       }
       takeBack?.()
+      const middle = lasted.toSorted((a, b) => a - b)[lasted.length >> 1] ?? 0
+      rows.push([name, `${count}`, `${alarms - before}`, `${middle.toFixed(1)} s`])
     }
   } finally {
     for (const one of traffic) one.stop()
   }
   console.log(`${alarms} false alarms`)
+  writeFileSync(DOCUMENT, documentOf(rows))
   return alarms === 0
+}
+
+function documentOf(rows: readonly (readonly string[])[]): string {
+  const head = ['around the run', 'runs', 'with a finding or a warning', 'seconds, median']
+  return [
+    '# Runs without a fault',
+    '',
+    `On a real dual-stack Kubernetes, while the source pod and its node open ${PER_SECOND} connections a second each. Written by`,
+    '`npm run selftest -- --healthy N`.',
+    '',
+    ...[head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`),
+    '',
+  ].join('\n')
 }
 
 /** From the source pod and from its node, to pods here and on the other node. */

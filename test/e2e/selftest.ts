@@ -1,15 +1,17 @@
 /**
  * `npm run selftest`: every fault of the catalogue, then pairs of faults at once; writes test/selftest.md. Ends with 1 where the suite is not
  * as good as it must be. Options: `--only REGEXP` (faults by class, place and name; writes nothing), `--pairs N`, `--healthy N` (that many healthy
- * runs with traffic around them, and no fault). E2E_SEED: what is drawn is drawn from it.
+ * runs with traffic around them, and no fault; writes test/healthy.md), `--clusters N` (on so many at once). E2E_SEED: what is drawn is
+ * drawn from it.
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 import { random } from '../lab/icmp-bed.ts'
+import type { Entry } from './catalogue/entry.ts'
 import { catalogue, keyOf, seedOf } from './catalogue/index.ts'
-import { drawPairs, type Pairing, tryPair } from './catalogue/pairs.ts'
+import { drawPairs, type Pair, type Pairing, tryPair } from './catalogue/pairs.ts'
 import { documentOf, passes, scoreOf, tableOf } from './catalogue/table.ts'
 import { type Trial, tryOut } from './catalogue/trial.ts'
 import { endure } from './endure.ts'
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     pairs: { type: 'string', default: '20' },
     healthy: { type: 'string' },
+    clusters: { type: 'string', default: '1' },
   },
 })
 const seed = seedOf(process.env)
@@ -38,45 +41,69 @@ async function mustBeGreen(cluster: Cluster, after: string): Promise<void> {
     throw new Error(`not green after "${after}" was taken back: ${troubles(report).join('; ')}`)
 }
 
-async function tryAll(cluster: Cluster): Promise<readonly Trial[]> {
+/** Each of them on whichever cluster is free; results in the order of the list. */
+async function onAny<T, R>(
+  clusters: readonly Cluster[],
+  list: readonly T[],
+  work: (cluster: Cluster, one: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const waiting = [...list.entries()]
+  const done: R[] = []
+  await Promise.all(
+    clusters.map(async (cluster) => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) done[next[0]] = await work(cluster, next[1])
+    }),
+  )
+  return done
+}
+
+async function tryOne(cluster: Cluster, entry: Entry): Promise<Trial> {
+  const trial = await tryOut(cluster, entry)
+  console.log(`${trial.complaints.length === 0 ? 'ok    ' : 'WRONG '}${keyOf(entry)} (${Math.round(trial.seconds)} s)`)
+  complain(trial.complaints)
+  if (trial.remedyWorks === false) await mustBeGreen(cluster, keyOf(entry))
+  return trial
+}
+
+async function tryTwo(cluster: Cluster, pair: Pair): Promise<Pairing> {
+  const pairing = await tryPair(cluster, pair)
+  console.log(`${pairing.complaints.length === 0 ? 'ok    ' : 'WRONG '}${pair.map(keyOf).join(' + ')}`)
+  complain(pairing.complaints)
+  return pairing
+}
+
+/** Whether the suite did as well as it must. */
+async function tryAll(clusters: readonly Cluster[]): Promise<boolean> {
   const only = values.only === undefined ? null : new RegExp(values.only)
-  const trials: Trial[] = []
-  for (const entry of catalogue(seed).filter((one) => only?.test(keyOf(one)) ?? true)) {
-    const trial = await tryOut(cluster, entry)
-    trials.push(trial)
-    console.log(
-      `${trial.complaints.length === 0 ? 'ok    ' : 'WRONG '}${keyOf(entry)} (${Math.round(trial.seconds)} s)`,
-    )
-    complain(trial.complaints)
-    if (trial.remedyWorks === false) await mustBeGreen(cluster, keyOf(entry))
-  }
-  return trials
+  const entries = catalogue(seed).filter((one) => only?.test(keyOf(one)) ?? true)
+  const pairs = only === null ? drawPairs(catalogue(seed), Number(values.pairs), random(seed)) : []
+  const trials = await onAny(clusters, entries, tryOne)
+  const pairings = await onAny(clusters, pairs, tryTwo)
+  await Promise.all(clusters.map((cluster) => mustBeGreen(cluster, 'everything')))
+  const score = scoreOf(trials)
+  if (only === null) writeFileSync(DOCUMENT, documentOf(seed, trials, pairings))
+  console.log(`\n${tableOf(trials)}\n`, score)
+  return passes(score) && pairings.every(({ complaints }) => complaints.length === 0)
 }
 
-async function tryPairs(cluster: Cluster): Promise<readonly Pairing[]> {
-  const pairings: Pairing[] = []
-  for (const pair of drawPairs(catalogue(seed), Number(values.pairs), random(seed))) {
-    const pairing = await tryPair(cluster, pair)
-    pairings.push(pairing)
-    console.log(`${pairing.complaints.length === 0 ? 'ok    ' : 'WRONG '}${pair.map(keyOf).join(' + ')}`)
-    complain(pairing.complaints)
+/** One after the other: two that start at once would wait for the same build. */
+async function startAll(count: number): Promise<readonly Cluster[]> {
+  const started: Cluster[] = []
+  try {
+    for (let i = 0; i < count; i++) started.push(await startCluster({ prefix: `slf${i}` }))
+    return started
+  } catch (error) {
+    await Promise.all(started.map((cluster) => cluster.stop()))
+    throw error
   }
-  return pairings
 }
 
-const cluster = await startCluster({ prefix: 'self' })
+const clusters = await startAll(values.healthy === undefined ? Number(values.clusters) : 1)
 try {
-  if (values.healthy !== undefined) {
-    process.exitCode = (await endure(cluster, Number(values.healthy), seed)) ? 0 : 1
-  } else {
-    const trials = await tryAll(cluster)
-    const pairings = values.only === undefined ? await tryPairs(cluster) : []
-    await mustBeGreen(cluster, 'everything')
-    const score = scoreOf(trials)
-    if (values.only === undefined) writeFileSync(DOCUMENT, documentOf(seed, trials, pairings))
-    console.log(`\n${tableOf(trials)}\n`, score)
-    process.exitCode = passes(score) && pairings.every(({ complaints }) => complaints.length === 0) ? 0 : 1
-  }
+  const [first] = clusters
+  if (!first) throw new Error(`--clusters ${values.clusters}: at least one is needed`)
+  const good = values.healthy === undefined ? await tryAll(clusters) : await endure(first, Number(values.healthy), seed)
+  process.exitCode = good ? 0 : 1
 } finally {
-  await cluster.stop()
+  await Promise.all(clusters.map((cluster) => cluster.stop()))
 }
