@@ -133,7 +133,9 @@ function stageOf(
   // other backends may answer well, and this one without its address translated back
   const strange = destination === asked || sides.fromNode ? [] : home.filter(({ source }) => source === destination)
   if (strange.length > 0) return { stage: 'answer-pod', last: strange.at(-1) ?? null }
-  if (came.length > 0 && (destination === asked || sides.fromNode || fromThere.length > 0)) {
+  // what the node itself answers bears the asked address before any tap sees it
+  const ofNode = nodeStateOf(sides)?.addresses.some(({ address }) => address === destination) ?? false
+  if (came.length > 0 && (destination === asked || sides.fromNode || ofNode || fromThere.length > 0)) {
     const told = fromThere.length > 0 ? fromThere : came
     const refused = told.every(({ refusal }) => refusal !== null)
     const stage = refused ? 'refused' : flow.answered > 0 ? 'answered' : 'answer-pod'
@@ -145,6 +147,7 @@ function stageOf(
   if (at(probes, 'target', false).length > 0) return { stage: 'target', last }
   const left = at(probes, nodeSide(sides), true)
   if (left.length > 0) return { stage: leavingStage(left, sides), last }
+  if (flow.answered > 0) return { stage: 'unseen', last }
   if (sides.fromNode) return { stage: flow.routes.own === null ? 'unseen' : 'not-sent', last }
   if (at(probes, 'node', false).length > 0) return { stage: 'on-node', last }
   const sent = at(probes, 'own', true).some(({ device }) => device !== 'lo')

@@ -78,14 +78,12 @@ function tcpSender(target: Target, port: number): Sender {
         if (code === 'ECONNREFUSED') answered++
         if (OWN.has(code) || (code === 'EHOSTUNREACH' && performance.now() - began < 2)) refused ??= code
       })
-      // the kernel has chosen the port as soon as the SYN is out, which is on the next tick
-      process.nextTick(() =>
-        setImmediate(() => {
-          const { localPort, localAddress } = socket
-          if (localPort !== undefined && localPort > 0) keys.push(localPort)
-          source ??= localAddress ?? null
-        }),
-      )
+      // Node connects on the next tick, and the kernel chooses the port then: later a refusal may have closed the socket already
+      process.nextTick(() => {
+        const { localPort, localAddress } = socket
+        if (localPort !== undefined && localPort > 0) keys.push(localPort)
+        source ??= localAddress ?? null
+      })
     },
     close: () => {
       for (const socket of sockets) socket.destroy()

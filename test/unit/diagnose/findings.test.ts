@@ -187,6 +187,37 @@ describe('where the packets end', () => {
     expect(first(lone(flow(stations, { target: asked })))).toMatchObject({ code: 'ANSWER_NOT_TRANSLATED' })
   })
 
+  test('a rule’s reset with the endpoint’s own address is the rule’s, not a translation that is missing', () => {
+    const asked = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const stations = [
+      ...[seen('own eth0 out', { destination: SERVICE }), seen('node cni0 in', { destination: SERVICE })],
+      seen('answer node cni0 out', { source: THERE, destination: POD, refusal: 'reset' }),
+      seen('answer own eth0 in', { source: THERE, destination: POD, refusal: 'reset' }),
+      seen('node cni0 in', { destination: THERE }),
+    ]
+    const rejects = [filter({ verdict: 'reject', destination: THERE })]
+    const about = (filters: typeof rejects) => first(lone(flow(stations, { target: asked, filters })))
+    expect(about(rejects)?.code).toBe('FIREWALL_REJECTS')
+    expect(about([filter({ verdict: 'reject', destination: HERE })])?.code).toBe('ANSWER_NOT_TRANSLATED')
+  })
+
+  test('of two backends of a Service the node itself answers well, and the other one refuses', () => {
+    const asked = target(SERVICE, { role: 'the API server by ClusterIP', name: 'kubernetes', port: 443 })
+    const stations = [
+      ...[seen('own eth0 out', { destination: SERVICE }), seen('node cni0 in', { destination: SERVICE })],
+      ...[seen('node cni0 in', { destination: NODE }), seen('node eth0 out', { destination: OTHER_NODE })],
+      seen('answer node eth0 in', { source: OTHER_NODE, destination: NODE, refusal: 'reset' }),
+      seen('answer own eth0 in', { source: SERVICE, destination: POD }),
+    ]
+    const { findings } = diagnose(about, lone(flow(stations, { target: asked, answered: 9 })))
+    expect(findings.map(({ code }) => code)).toEqual(['NOTHING_LISTENING'])
+  })
+
+  test('what was answered did leave, although no tap saw it', () => {
+    expect(first(lone(flow([], { answered: 18 })))?.code).toBe('LEFT_NODE_UNANSWERED')
+    expect(first(lone(flow([])))?.code).toBe('LOST_IN_POD')
+  })
+
   test('a Service address leaves the node as it is', () => {
     const asked = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
     const stations = ['own eth0 out', 'node veth7 in', 'node cni0 in', 'node eth0 out'].map((text) =>
