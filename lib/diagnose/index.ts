@@ -202,6 +202,8 @@ function standsBehind({ cause, addresses, results }: Gathered, { targets, place 
 /** Causes that concern everything that the pod sends or gets. */
 const OF_ALL =
   /^(?:ROUTE_REFUSES back|NEIGHBOUR node \S+$|LOST_AT_VETH|LINK_DOWN|VETH_DETACHED|ADDRESS_MISSING|DUPLICATE_ADDRESS|GATEWAY_|NO_DEFAULT_ROUTE|FORWARDING_OFF|RP_FILTER)/
+/** What keeps every pod of the node from the world, its DNS replicas too, whatever the family that they were asked over. */
+const OF_NODE: ReadonlySet<string> = new Set(['FORWARDING_OFF', 'RP_FILTER'])
 /** What is said where nothing better is known. */
 const VAGUE: ReadonlySet<string> = new Set([
   ...['LOST_ON_NODE', 'ANSWER_LOST_ON_NODE', 'TARGET_SILENT', 'LEFT_NODE_UNANSWERED', 'LOST_IN_POD'],
@@ -248,7 +250,8 @@ function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
       continue
     }
     const into = USES_DNS.test(cause.code)
-      ? keepsFromDns(causes.values(), causes.get(key) as Gathered)
+      ? (keepsFromDns(causes.values(), causes.get(key) as Gathered) ??
+        (cause.code === 'DNS_UPSTREAM_BROKEN' ? wide.find((one) => OF_NODE.has(one.cause.code)) : undefined))
       : VAGUE.has(cause.code)
         ? wide.find((one) => [...results].every((result) => concerns(one, result)))
         : undefined

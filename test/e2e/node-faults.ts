@@ -158,7 +158,11 @@ async function source(cluster: Cluster) {
   return { address: addressesOf(pods)[0] ?? '', namespace: podNamespace(nodes(cluster).first, pods[0]?.uid ?? '') }
 }
 
-const STRICT = sysctls({ 'net.ipv4.conf.all.rp_filter': '1' })
+/** The larger of both values counts: what an interface was set to before must not loosen it. */
+const STRICT = sysctls({
+  'net.ipv4.conf.all.rp_filter': '1',
+  ...Object.fromEntries(['cni0', 'vx0', 'eth0'].map((device) => [`net.ipv4.conf.${device}.rp_filter`, '0'])),
+})
 
 export interface NodeFault extends Fault {
   /** Codes that stand for another one in some runs. */

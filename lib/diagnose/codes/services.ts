@@ -6,7 +6,7 @@ const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means
 export const SERVICE_CODES = {
   SERVICE_RULES_MISSING: fail(
     "This node's rules lack a service, or ready endpoints of it, which the API has: connections to it fail here, or load is not shared.",
-    "Restart kube-proxy on this node: `kubectl -n kube-system get pods -o wide -l k8s-app=kube-proxy`, then delete this node's pod. Before that read its log for a lost connection to the API server or a rule that it cannot write: `kubectl -n kube-system logs <pod> --tail=50`.",
+    "Restart kube-proxy on this node: `kubectl -n kube-system get pods -o wide -l k8s-app=kube-proxy`, then delete this node's pod. Before that read its log for a lost connection to the API server or a rule that it cannot write: `kubectl -n kube-system logs <pod> --tail=50`. Connections that were begun meanwhile are remembered for two minutes: `conntrack -D -d <ClusterIP>` ends that at once.",
   ),
   SERVICE_RULES_STALE: fail(
     "This node's rules still send connections to addresses that are no ready endpoint of the service any more: those connections fail.",

@@ -59,7 +59,7 @@ export function judgeKubeProxy(
 ): StateVerdict {
   const evidence = answers(metrics === null ? [health] : [health, metrics])
   const hint =
-    '`kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide` and its log; services change, and this node’s rules do not, until it runs again.'
+    'Restart kube-proxy on this node: `kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide`, read the log of this node’s pod, then delete it. Services change, and this node’s rules do not, until it runs again.'
   if (health.state === 'well') return fine('kube-proxy says that it is well', evidence)
   if (health.state !== 'refused')
     return { is: 'broken', code: 'KUBE_PROXY_UNHEALTHY', detail: trouble(health), hint, evidence }

@@ -217,6 +217,12 @@ const ofService = (
   touches: readonly Touched[] = ['service'],
 ): Told => ({ class: 'services', place, touches, root: [root], ...(says ? { says } : {}) })
 
+/** kube-proxy would delete the entry if it did not hang: that is as right a cause, and starting it anew as good a remedy. */
+const STALE_ENTRY: Told = {
+  ...ofService('node', 'CONNTRACK_STALE', /conntrack -D|[Rr]estart kube-proxy/, ['dns']),
+  root: ['CONNTRACK_STALE', 'KUBE_PROXY_UNHEALTHY'],
+}
+
 const SERVICES = adopt(SERVICE_FAULTS, {
   'kube-proxy frozen and an endpoint replaced': {
     ...ofService('node', 'SERVICE_RULES_STALE', /[Rr]estart kube-proxy/),
@@ -234,8 +240,8 @@ const SERVICES = adopt(SERVICE_FAULTS, {
     ...ofService('node', 'SERVICE_RULES_MISSING', /[Rr]estart kube-proxy/, ['dns']),
     also: ['KUBE_PROXY_UNHEALTHY'],
   },
-  'a UDP entry to a DNS replica that is gone, unused': ofService('node', 'CONNTRACK_STALE', undefined, ['dns']),
-  'a UDP entry to a DNS replica that is gone, in use': ofService('node', 'CONNTRACK_STALE', undefined, ['dns']),
+  'a UDP entry to a DNS replica that is gone, unused': STALE_ENTRY,
+  'a UDP entry to a DNS replica that is gone, in use': STALE_ENTRY,
   'a service without endpoints': {
     ...ofService('cluster objects', 'NO_READY_ENDPOINTS'),
     repair: setService(/selector/, 'nobody', { selector: { app: 'web' } }),

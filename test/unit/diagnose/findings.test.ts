@@ -42,6 +42,19 @@ const neighbour = (address: string, device: string, state: string): NeighbourSta
   mac: null,
 })
 
+test('names from outside that do not resolve follow from a node that does not forward, whatever family the pod asks over', () => {
+  const replica = target('198.18.1.7', { role: 'a DNS replica', protocol: 'udp', port: 53 })
+  const off: Case = { result: result('host/forwarding', 'FORWARDING_OFF', [], { family: 4 }), observed: null }
+  const upstream: Case = {
+    result: result('pod/dns-external', 'DNS_UPSTREAM_BROKEN', [replica], { family: 6 }),
+    observed: null,
+  }
+  expect(diagnose(about, [off, upstream]).findings).toMatchObject([
+    { code: 'FORWARDING_OFF', explains: ['host/forwarding', 'pod/dns-external'] },
+  ])
+  expect(first([upstream])?.code).toBe('DNS_UPSTREAM_BROKEN')
+})
+
 test('a run in which nothing fails has no findings', () => {
   expect(diagnose(about, [passing('pod/a', [target(THERE)])])).toEqual({ findings: [], follows: new Map() })
 })
