@@ -147,7 +147,7 @@ function stageOf(
   if (at(probes, 'target', false).length > 0) return { stage: 'target', last }
   const left = at(probes, nodeSide(sides), true)
   if (left.length > 0) return { stage: leavingStage(left, sides), last }
-  if (flow.answered > 0) return { stage: 'unseen', last }
+  if (flow.answered > 0 && probes.length === 0) return { stage: 'unseen', last }
   if (sides.fromNode) return { stage: flow.routes.own === null ? 'unseen' : 'not-sent', last }
   if (at(probes, 'node', false).length > 0) return { stage: 'on-node', last }
   const sent = at(probes, 'own', true).some(({ device }) => device !== 'lo')

@@ -226,6 +226,16 @@ describe('where the packets end', () => {
     expect(findings.map(({ code }) => code)).toEqual(['NOTHING_LISTENING'])
   })
 
+  test('of two backends of a Service one answers, and the packets to the other one end on the node', () => {
+    const asked = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const stations = [
+      ...[seen('own eth0 out', { destination: SERVICE }), seen('node cni0 in', { destination: SERVICE })],
+      ...[seen('node veth7 in', { destination: OTHER_THERE }), seen('node eth0 out', { destination: THERE })],
+      ...[seen('answer node eth0 in'), seen('answer own eth0 in', { source: SERVICE, destination: POD })],
+    ].map((one) => (one.kind === 'answer' && one.side === 'node' ? { ...one, source: THERE, destination: POD } : one))
+    expect(first(lone(flow(stations, { target: asked, answered: 9 })))?.code).toBe('LOST_ON_NODE')
+  })
+
   test('what was answered did leave, although no tap saw it', () => {
     expect(first(lone(flow([], { answered: 18 })))?.code).toBe('LEFT_NODE_UNANSWERED')
     expect(first(lone(flow([])))?.code).toBe('LOST_IN_POD')
