@@ -11,11 +11,11 @@ import { routeOf } from '../node/routes.ts'
 import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
 import { watchingAlone } from '../quiet.ts'
-import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side, Windows } from '../state.ts'
+import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side, Station, Windows } from '../state.ts'
 import type { Outcome, Place, Plan, Target } from '../types.ts'
 import { filtersOf } from './filters.ts'
 import { type Sender, sendersFor, sendRounds } from './send.ts'
-import { stationsOf, type Watched } from './stations.ts'
+import { sharedKeys, stationsOf, type Watched } from './stations.ts'
 
 const ROUNDS = [7, 0, 11] as const
 /** Where a part of the packets is lost, shares are compared: enough of them that chance does not decide. */
@@ -131,8 +131,13 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
       windows: sightings.map((window) => window[index] ?? []),
     }
   })
+  const known = senders.map((sender) => ({ target: sender.target, keys: new Set(sender.keys()) }))
+  const sharedBy = sharedKeys(known)
   const flows = await Promise.all(
-    senders.map((sender) => flowOf(sender, windows, watchers, watched, plan, place, states, firewalls)),
+    senders.map((sender, index) => {
+      const stations = stationsOf({ ...(known[index] as (typeof known)[0]), shared: sharedBy(sender.target) }, watched)
+      return flowOf(sender, stations, windows, watchers, plan, place, states, firewalls)
+    }),
   )
   for (const sender of senders) sender.close()
   const first = !told
@@ -231,16 +236,15 @@ function byWindow(windows: readonly Readonly<Record<string, number>>[]): Readonl
 
 async function flowOf(
   sender: Sender,
+  stations: readonly Station[],
   windows: Windows,
   watchers: readonly Watcher[],
-  watched: readonly Watched[],
   plan: Plan,
   place: Place,
   states: Partial<Record<Side, NamespaceState>>,
   firewalls: Partial<Record<Side, FirewallState>>,
 ): Promise<FlowSeen> {
   const { target } = sender
-  const stations = stationsOf({ target, keys: new Set(sender.keys()) }, watched)
   const source =
     sender.source() ?? ownAddresses(plan, place).find((one) => one.includes(':') === (target.family === 6)) ?? null
   const own = await routeOf({ destination: target.address, source: null, iif: null })

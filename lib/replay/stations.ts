@@ -1,4 +1,5 @@
 /** From what the taps saw to the stations of each flow: pure. */
+import { isVirtual } from '../diagnose/causes.ts'
 import { canonicalAddress } from '../packet/address.ts'
 import type { SeenPacket } from '../packet/frame.ts'
 import type { Sighting } from '../probe/watch.ts'
@@ -18,29 +19,49 @@ export interface Watched {
 export interface FlowKeys {
   readonly target: Target
   readonly keys: ReadonlySet<number>
+  /** Ports that other flows have too: the kernel gives one out again as long as the other end differs. */
+  readonly shared: ReadonlySet<number>
+}
+
+/** What several flows of one protocol use. Pure. */
+export function sharedKeys(flows: readonly Omit<FlowKeys, 'shared'>[]): (target: Target) => ReadonlySet<number> {
+  const users = new Map<string, number>()
+  const nameOf = ({ protocol }: Target, key: number) => `${protocol} ${key}`
+  for (const { target, keys } of flows)
+    for (const key of keys) users.set(nameOf(target, key), (users.get(nameOf(target, key)) ?? 0) + 1)
+  return (of) => {
+    const own = flows.find(({ target }) => target === of)?.keys ?? new Set<number>()
+    return new Set([...own].filter((key) => (users.get(nameOf(of, key)) ?? 0) > 1))
+  }
 }
 
 type Kind = Station['kind']
 
 /**
- * Which packets of a flow a packet is: known by the source port, which address translation keeps unless it is taken; an echo
- * shares its id with those to other targets, so there the address decides as well.
+ * Which packets of a flow a packet is: known by the source port, which address translation keeps unless it is taken, and by the
+ * address. Only what is asked by a Service's address goes on with another one. An echo shares its id with those to other targets.
  */
-export function kindOf(packet: SeenPacket, { target, keys }: FlowKeys): Kind | null {
+export function kindOf(packet: SeenPacket, flow: FlowKeys): Kind | null {
+  const { target, keys, shared } = flow
   const { protocol, sourcePort, destinationPort, quoted, icmp } = packet
-  if (quoted && kindOf(quoted, { target, keys }) === 'probe') return 'error'
+  if (quoted && kindOf(quoted, flow) === 'probe') return 'error'
   const wanted = target.protocol ?? 'icmp'
   if (protocol !== wanted) return null
+  const address = canonicalAddress(target.address)
   if (wanted === 'icmp') {
     if (!keys.has(sourcePort) || icmp === null) return null
-    const address = canonicalAddress(target.address)
     const request = icmp.type === (target.family === 4 ? 8 : 128)
     if (request) return packet.destination === address ? 'probe' : null
     return packet.source === address ? 'answer' : null
   }
-  if (keys.has(sourcePort)) return 'probe'
-  return keys.has(destinationPort) ? 'answer' : null
+  const isOf = (key: number, other: string) =>
+    keys.has(key) && (other === address || (isTranslated(target) && !shared.has(key)))
+  if (isOf(sourcePort, packet.destination)) return 'probe'
+  return isOf(destinationPort, packet.source) ? 'answer' : null
 }
+
+/** Packets to it go on with a backend's address. */
+const isTranslated = ({ role }: Target): boolean => isVirtual(role) || /node port|load balancer/.test(role)
 
 /** Every place where packets of the flow were seen, in the order of the first sighting of each side. */
 export function stationsOf(flow: FlowKeys, watched: readonly Watched[]): readonly Station[] {

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { SeenPacket } from '../../../lib/packet/frame.ts'
-import { stationsOf, type Watched } from '../../../lib/replay/stations.ts'
+import { kindOf, sharedKeys, stationsOf, type Watched } from '../../../lib/replay/stations.ts'
 
 const answer: SeenPacket = {
   ...{
@@ -15,6 +15,7 @@ const answer: SeenPacket = {
 const flow = {
   target: { role: 'a pod', name: 'web', address: '198.18.2.4', family: 4, protocol: 'tcp', port: 8080 },
   keys: new Set([40_000]),
+  shared: new Set<number>(),
 } as const
 const side = (ends: readonly number[]): Watched => ({
   side: 'own',
@@ -29,4 +30,36 @@ test('what a bridge floods to a pod that it is not for has not reached the pod',
 
 test('what a port of a bridge takes in for the bridge has come in there', () => {
   expect(stationsOf(flow, [side([])])).toMatchObject([{ device: 'eth0', kind: 'answer', seen: [1, 0, 0] }])
+})
+
+describe('the kernel gives one port to flows to different targets', () => {
+  const [THERE, BACKEND] = ['198.18.2.4', '198.18.2.5']
+  const probeTo = (destination: string): SeenPacket => ({
+    ...answer,
+    ...{ source: '198.18.1.4', destination, sourcePort: 40_000, destinationPort: 8080 },
+  })
+  const service = { ...flow, target: { ...flow.target, role: 'the destination service', address: '198.19.0.20' } }
+
+  test('what goes to another address is another flow’s', () => {
+    expect(kindOf(probeTo(THERE), flow)).toBe('probe')
+    expect(kindOf(probeTo(BACKEND), flow)).toBeNull()
+    expect(kindOf({ ...answer, source: BACKEND }, flow)).toBeNull()
+  })
+
+  test('but a Service’s packets go on with a backend’s address, where the port is that flow’s alone', () => {
+    expect(kindOf(probeTo(BACKEND), service)).toBe('probe')
+    const shared = new Set([40_000])
+    expect(kindOf(probeTo(BACKEND), { ...service, shared })).toBeNull()
+    expect(kindOf(probeTo('198.19.0.20'), { ...service, shared })).toBe('probe')
+  })
+
+  test('shared is what two flows of one protocol use', () => {
+    const of = (target: typeof flow.target | typeof service.target, ...keys: number[]) => ({
+      target,
+      keys: new Set(keys),
+    })
+    const udp = { ...flow.target, protocol: 'udp' as const }
+    const sharedBy = sharedKeys([of(flow.target, 1, 2), of(service.target, 2, 3), { target: udp, keys: new Set([3]) }])
+    expect([flow.target, service.target, udp].map((target) => [...sharedBy(target)])).toEqual([[2], [2], []])
+  })
 })
