@@ -58,17 +58,23 @@ export function covers(root: Result, { flow, stage, destination }: Branch, place
   return there !== null && (about.length === 0 || about.includes(there))
 }
 
-/** What is broken by what: a state that another broken state brings with it, in the same place and family. */
+/** What is broken by what: a state that another broken state brings with it, in the same family. */
 const BRINGS: Readonly<Record<Code, readonly Code[]>> = {
   LINK_DOWN: ['ADDRESS_MISSING', 'NO_DEFAULT_ROUTE', 'GATEWAY_UNRESOLVED'],
   VETH_DETACHED: ['GATEWAY_UNRESOLVED'],
   ADDRESS_MISSING: ['NO_DEFAULT_ROUTE', 'GATEWAY_UNRESOLVED'],
   DUPLICATE_ADDRESS: ['GATEWAY_UNRESOLVED'],
   NO_DEFAULT_ROUTE: ['GATEWAY_UNRESOLVED'],
+  KUBE_PROXY_UNHEALTHY: ['SERVICE_RULES_MISSING', 'SERVICE_RULES_STALE', 'CONNTRACK_STALE'],
+  // the node filters a pod's ARP requests too
+  RP_FILTER: ['GATEWAY_UNRESOLVED'],
 }
+
+/** What the node does to its pods; all others bring something only in the place that they are in. */
+const ACROSS: ReadonlySet<Code> = new Set(['RP_FILTER'])
 
 /** Whether what `root` names is there because of what `other` names. */
 export const brings = (other: Result, root: Result): boolean =>
   (BRINGS[other.code ?? '']?.includes(root.code ?? '') ?? false) &&
-  other.place === root.place &&
+  (other.place === root.place || ACROSS.has(other.code ?? '')) &&
   (other.family === undefined || root.family === undefined || other.family === root.family)

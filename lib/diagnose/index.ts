@@ -184,7 +184,8 @@ const OF_SERVICES = /^SERVICE_(?:NOT_TRANSLATED|RULES)/
 
 /** A cause was found for somebody who stands behind what the result asked. */
 function standsBehind({ cause, addresses, results }: Gathered, { targets, place }: Result, names: Names): boolean {
-  if (results.size > 0 && OF_SERVICES.test(cause.code) && targets.some(({ role }) => isVirtual(role))) return true
+  const ofServices = [cause, ...results].some(({ code }) => OF_SERVICES.test(code ?? ''))
+  if (results.size > 0 && ofServices && targets.some(({ role }) => isVirtual(role))) return true
   const asked = targets.map(({ address }) => address)
   if ([...addresses].some((address) => asked.includes(address))) return true
   const roles = BEHIND.filter(([role]) => targets.some((target) => role.test(target.role))).map(

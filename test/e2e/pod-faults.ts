@@ -136,7 +136,11 @@ export const POD_FAULTS: readonly PodFault[] = [
   {
     name: 'the other end is out of the bridge',
     ...changed(
-      (pod) => ip(`-n ${pod.node} link set ${pod.peer} nomaster`),
+      (pod) => {
+        ip(`-n ${pod.node} link set ${pod.peer} nomaster`)
+        // what the kernel heard from the gateway a moment ago would leave its death unproven for half a minute
+        pod.ip('neigh flush dev eth0')
+      },
       (pod) => {
         ip(`-n ${pod.node} link set ${pod.peer} master cni0`)
         inNamespace(pod.node, 'bridge', 'link', 'set', 'dev', pod.peer, 'hairpin', 'on')

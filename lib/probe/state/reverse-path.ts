@@ -64,13 +64,24 @@ export function refusedArrivals(state: NamespaceState, refused: readonly Refused
           `packets of pod ${address} come in by ${device}, the way back leads to ${wayBack}, and ${device} filters strictly: the kernel drops them`,
       )
       .join('; '),
-    hint: `Mend the route (\`ip route get ${first.address}\`), or, if two ways are meant, filter loosely: \`sysctl -w ${loose}=2\`.`,
+    hint: `${mendRoute(state, first)}, or, if two ways are meant, filter loosely: \`sysctl -w ${loose}=2\`.`,
     evidence: table(
       'pods that the reverse path filter keeps out',
       ['pod', 'comes in by', 'way back', 'rp_filter'],
       refused.map(({ address, device, wayBack }) => [address, device, wayBack, filterOf(state, device)]),
     ),
   }
+}
+
+/** A route to the pod alone overrules the one to its bridge. */
+function mendRoute(state: NamespaceState, { address, wayBack }: Refused): string {
+  const astray = state.routes.find(
+    ({ family, table: of, destination, device }) =>
+      family === 4 && of === 'main' && device === wayBack && [address, `${address}/32`].includes(destination),
+  )
+  if (!astray) return `Mend the route (\`ip route get ${address}\`)`
+  const via = astray.gateway === null ? '' : ` via ${astray.gateway}`
+  return `Delete the route that leads elsewhere: \`ip route del ${astray.destination}${via} dev ${wayBack}\``
 }
 
 export const COUNTER = 'TcpExt.IPReversePathFilter'

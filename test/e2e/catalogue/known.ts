@@ -57,7 +57,7 @@ const PATHS = adopt(FAULTS, {
       class: 'services',
       place: 'node',
       touches: ['service'],
-      root: ['KUBE_PROXY_UNHEALTHY', 'SERVICE_RULES_MISSING'],
+      root: ['KUBE_PROXY_UNHEALTHY'],
     },
     ...{ also: ['KUBE_PROXY_UNHEALTHY', 'SERVICE_RULES_MISSING'], says: /kube-proxy/ },
   },
@@ -164,6 +164,9 @@ const onNode = (kind: string, root: string, touches: readonly Touched[], says?: 
 })
 const harmless = (kind: string, place: Told['place'] = 'node'): Told => ({ class: kind, place, touches: [], root: [] })
 
+/** That the next hop is dead the kernel says with an ICMP error of its own, sooner or later: then silence is called a refusal. */
+const SAME_SILENCE = { REJECTED: 'UNREACHABLE' }
+
 const NODE = adopt(NODE_FAULTS, {
   'IPv6 forwarding off': onNode('forwarding', 'FORWARDING_OFF', ALL),
   'IPv4 forwarding off on the bridge alone': onNode('forwarding', 'FORWARDING_OFF', ALL),
@@ -178,7 +181,7 @@ const NODE = adopt(NODE_FAULTS, {
   ),
   'strict reverse path filter, and the way to the source pod leads elsewhere': {
     ...onNode('reverse path', 'RP_FILTER', ALL),
-    also: ['GATEWAY_UNRESOLVED'],
+    alias: SAME_SILENCE,
   },
   'bridged IPv4 packets do not meet netfilter': onNode('bridge', 'BRIDGE_NF_OFF', ['dns', 'service']),
   'bridged IPv6 packets do not meet netfilter': onNode('bridge', 'BRIDGE_NF_OFF', ['service']),
@@ -217,31 +220,17 @@ const ofService = (
   touches: readonly Touched[] = ['service'],
 ): Told => ({ class: 'services', place, touches, root: [root], ...(says ? { says } : {}) })
 
-/** kube-proxy would delete the entry if it did not hang: that is as right a cause, and starting it anew as good a remedy. */
-const STALE_ENTRY: Told = {
-  ...ofService('node', 'CONNTRACK_STALE', /conntrack -D|[Rr]estart kube-proxy/, ['dns']),
-  root: ['CONNTRACK_STALE', 'KUBE_PROXY_UNHEALTHY'],
-}
+/** kube-proxy is frozen while its rules are changed: that it hangs is why they stay so. */
+const unmended = (...touches: readonly Touched[]): Told =>
+  ofService('node', 'KUBE_PROXY_UNHEALTHY', /[Rr]estart kube-proxy/, touches)
 
 const SERVICES = adopt(SERVICE_FAULTS, {
-  'kube-proxy frozen and an endpoint replaced': {
-    ...ofService('node', 'SERVICE_RULES_STALE', /[Rr]estart kube-proxy/),
-    also: ['KUBE_PROXY_UNHEALTHY', 'SERVICE_RULES_MISSING'],
-  },
-  "kube-proxy's tables deleted": {
-    ...ofService('node', 'SERVICE_RULES_MISSING', /[Rr]estart kube-proxy/, ['service', 'dns', 'api']),
-    also: ['KUBE_PROXY_UNHEALTHY'],
-  },
-  "one backend missing in a service's rules": {
-    ...ofService('node', 'SERVICE_RULES_MISSING', /[Rr]estart kube-proxy/),
-    also: ['KUBE_PROXY_UNHEALTHY'],
-  },
-  "the rules of the cluster's DNS missing": {
-    ...ofService('node', 'SERVICE_RULES_MISSING', /[Rr]estart kube-proxy/, ['dns']),
-    also: ['KUBE_PROXY_UNHEALTHY'],
-  },
-  'a UDP entry to a DNS replica that is gone, unused': STALE_ENTRY,
-  'a UDP entry to a DNS replica that is gone, in use': STALE_ENTRY,
+  'kube-proxy frozen and an endpoint replaced': unmended('service'),
+  "kube-proxy's tables deleted": unmended('service', 'dns', 'api'),
+  "one backend missing in a service's rules": unmended('service'),
+  "the rules of the cluster's DNS missing": unmended('dns'),
+  'a UDP entry to a DNS replica that is gone, unused': unmended('dns'),
+  'a UDP entry to a DNS replica that is gone, in use': unmended('dns'),
   'a service without endpoints': {
     ...ofService('cluster objects', 'NO_READY_ENDPOINTS'),
     repair: setService(/selector/, 'nobody', { selector: { app: 'web' } }),
@@ -261,8 +250,6 @@ const ofPod = (
   root: readonly string[],
   says?: RegExp,
 ): Told => ({ class: kind, place, touches, root, ...(says ? { says } : {}) })
-/** That the next hop is dead the kernel says with an ICMP error of its own, sooner or later: then silence is called a refusal. */
-const SAME_SILENCE = { REJECTED: 'UNREACHABLE' }
 const withFamilies = ({ families, ...expected }: (typeof POD_FAULTS)[number]['troubles'][number]): Expected =>
   families.length === 0 ? { ...expected, once: true } : { ...expected, families }
 

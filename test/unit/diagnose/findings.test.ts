@@ -373,6 +373,19 @@ describe('where the packets end', () => {
     ])
   })
 
+  test('the node’s state brings broken states with it, its pod’s too', () => {
+    const state = (check: string, code: string) => ({ result: result(check, code, []), observed: null })
+    const explained = (...cases: Case[]) =>
+      diagnose(about, cases).findings.map(({ code, explains }) => [code, explains.length])
+    expect(explained(state('host/reverse-path', 'RP_FILTER'), state('pod/gateway', 'GATEWAY_UNRESOLVED'))).toEqual([
+      ['RP_FILTER', 2],
+    ])
+    expect(
+      explained(state('host/kube-proxy', 'KUBE_PROXY_UNHEALTHY'), state('host/rules', 'SERVICE_RULES_STALE')),
+    ).toEqual([['KUBE_PROXY_UNHEALTHY', 2]])
+    expect(explained(state('host/x', 'ADDRESS_MISSING'), state('pod/gateway', 'GATEWAY_UNRESOLVED'))).toHaveLength(2)
+  })
+
   test('nothing could be watched', () => {
     const routes = { own: null, node: {}, back: {} }
     const cases = [failing('pod/x', 'UNREACHABLE', [flow([], { routes })], { states: {}, blind: { own: 'no right' } })]

@@ -7,6 +7,7 @@ import {
   COUNTER,
   filterOf,
   isStill,
+  refusedArrivals,
   strictArrivals,
   strictEntrances,
 } from '../../../lib/probe/state/reverse-path.ts'
@@ -221,6 +222,15 @@ describe('reverse path filtering', () => {
     const state = withSysctls(strict, { ...calico(), neighbours: [met] })
     expect(strictArrivals(state, ['198.18.77.5'])).toEqual([{ address: '198.18.77.5', device: 'cali12345' }])
     expect(strictArrivals(flannel(), PODS.addresses)).toEqual([])
+  })
+
+  test('a route to the pod alone that leads elsewhere is named with the command that deletes it', () => {
+    const refused = [{ address: '198.18.1.5', device: 'cni0', wayBack: 'eth0' }]
+    const routes = [route('198.18.1.5', 'eth0', { gateway: '198.51.100.254' })]
+    expect(refusedArrivals(flannel({ routes }), refused).hint).toContain(
+      '`ip route del 198.18.1.5 via 198.51.100.254 dev eth0`',
+    )
+    expect(refusedArrivals(flannel(), refused).hint).toContain('`ip route get 198.18.1.5`')
   })
 
   test('a bridge port is not where packets enter the stack', () => {
