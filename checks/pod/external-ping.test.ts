@@ -1,7 +1,7 @@
 /**
  * ICMP echo to the address outside the cluster that EXTERNAL_IP names; it is never guessed.
  * Catches: missing masquerade or egress route, an egress policy, loss on the way out.
- * Sends: `PROBES` echo requests; 20 more if one is lost.
+ * Sends: `PROBES` echo requests; 20 more if one is lost, 100 more if some of those are.
  */
 import { check, perFamily } from '../../lib/check.ts'
 import { externalPing } from '../../lib/question/external.ts'

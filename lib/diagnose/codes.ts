@@ -77,7 +77,7 @@ const FAILURES = {
     'The check that asks every endpoint by itself names the dead one: delete that pod, or cordon its node. If all endpoints answer directly, kube-proxy holds an old endpoint: restart kube-proxy (or the CNI agent) on this node.',
   ),
   PACKET_LOSS: fail(
-    'Packets are lost again and again on a path that works otherwise; from 20 % on that is a failure, below it a warning.',
+    'Packets are lost again and again on a path that works otherwise; from 20 % on that is a failure, from 5 % on a warning.',
     'Look for drops: `ip -s link` on both nodes, `ethtool -S <nic> | grep -iE "drop|err"`, `nstat -az | grep -i drop`, `conntrack -S`. Compare with other nodes to find the link.',
   ),
   API_NAME_UNRESOLVED: fail(

@@ -33,7 +33,8 @@ const REACH: Readonly<Record<Code, Reach>> = {
   POD_ROUTE_BLOCKED: { stages: ['not-sent'], pod: true, family: true },
   NO_DEFAULT_ROUTE: { stages: ['not-sent'], family: true },
   GATEWAY_UNRESOLVED: { stages: ['not-sent', 'first-hop'], family: true },
-  GATEWAY_MAC_WRONG: { stages: ['first-hop', 'on-node', 'not-sent'], pod: true, family: true },
+  // a bridge floods what is for nobody that it knows: to other pods too
+  GATEWAY_MAC_WRONG: { stages: NEAR, pod: true, family: true },
   POD_ROUTE_MISSING: { stages: ['on-node', 'beyond', 'error'], node: true, family: true },
   POD_ROUTE_WRONG: { stages: ['on-node', 'beyond', 'error', 'tunnel'], node: true, family: true },
   TUNNEL_ENTRY_MISSING: { stages: ['tunnel', 'on-node', 'beyond'], node: true },

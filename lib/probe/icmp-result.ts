@@ -37,6 +37,8 @@ export interface EchoJudgement {
 
 /** From this share on, loss is a failure and no longer a warning. */
 export const VERY_LOSSY = 0.2
+/** Below this share it is no verdict: long paths lose a packet of a hundred now and then. */
+const LOSSY = 0.05
 
 /** Errnos of sendto(2) that come from routing: no route; a blackhole route says EINVAL, a prohibit route EACCES. */
 const ROUTE_ERRNOS: ReadonlySet<string> = new Set([
@@ -68,7 +70,7 @@ function stateOf({ sent, received, error }: EchoResult, loss: number): EchoState
 }
 
 function stateOfLoss(loss: number): EchoState {
-  if (loss === 0) return 'answered'
+  if (loss < LOSSY) return 'answered'
   return loss < VERY_LOSSY ? 'lossy' : 'very-lossy'
 }
 

@@ -34,6 +34,10 @@ export interface Waiting {
 }
 
 export const MORE_WHEN_LOST = 20
+/** Where some of those were lost too: enough to tell a lossy path from one that loses a packet of a hundred. */
+export const MORE_WHEN_LOST_AGAIN = 100
+/** From this share on it is plain. */
+const PLAIN = 0.5
 const MORE_INTERVAL_MS = 10
 /** Unanswered for so long, an echo counts as lost enough to send more; a later reply still counts. */
 const OVERDUE_MS = 300
@@ -83,7 +87,7 @@ export function noteAnswer(row: EchoRow, waiting: Waiting, answer: EchoAnswer): 
   else row.error = remoteError(answer.from, answer.error)
 }
 
-/** Grants more echoes to a target that lost one: loss is confirmed before anybody judges it. */
+/** Grants more echoes to a target that lost one, and again where that was confirmed: loss is measured before anybody judges it. */
 export function grantMore(row: EchoRow, limits: EchoLimits, now: number): void {
   while (row.waiting[0]?.open === false) row.waiting.shift()
   const oldest = row.waiting[0]
@@ -91,10 +95,19 @@ export function grantMore(row: EchoRow, limits: EchoLimits, now: number): void {
   const overdue = oldest !== undefined && now - oldest.sentAt > OVERDUE_MS
   const rejectedSome = answered > 0 && row.error !== null
   if (!overdue && !rejectedSome) return
-  const more = answered > 0 ? MORE_WHEN_LOST : limits.moreWhenSilent
+  const more = answered === 0 ? limits.moreWhenSilent : lostAgain(row, now) ? MORE_IN_ALL : MORE_WHEN_LOST
   if (more <= row.more) return
   row.budget += more - row.more
   row.more = more
+}
+
+const MORE_IN_ALL = MORE_WHEN_LOST + MORE_WHEN_LOST_AGAIN
+
+/** The further echoes are all out and waited for, and more than one is missing. */
+function lostAgain(row: EchoRow, now: number): boolean {
+  if (row.more < MORE_WHEN_LOST || row.sent < row.budget || now - row.lastAt < OVERDUE_MS) return false
+  const lost = row.sent - row.rttsMs.length
+  return lost > 1 && lost < row.sent * PLAIN
 }
 
 /** Whether everything is answered, or has been waited for. */

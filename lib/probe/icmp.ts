@@ -50,7 +50,8 @@ const MANY = 200
 const FEWEST_WHEN_SILENT = 5
 
 /**
- * Pings all targets in parallel: measurement only, judgeEcho judges. A target that lost an echo earns 20 more.
+ * Pings all targets in parallel: measurement only, judgeEcho judges. A target that lost an echo earns 20 more, and 100
+ * more where some of those were lost too.
  * A reply counts when id, sequence, source and payload are ours, until `timeoutMs` after the last echo. Resolves as soon
  * as everything is answered; a silent target takes about 2.5 s.
  * Where ICMP cannot be sent at all, results have sent 0 and error.kind 'local' with the code PERMISSION_MISSING,

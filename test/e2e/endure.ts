@@ -14,9 +14,9 @@ import { runSuite, type SuiteOptions, troubles } from './suite.ts'
 const DOCUMENT = fileURLToPath(new URL('../healthy.md', import.meta.url))
 const PER_SECOND = 200
 const PORT = 9999
-/** Both ways together 200 ms. */
+/** Both ways together 200 ms, and a packet of a hundred lost. */
 const ONE_WAY_MS = 100
-const LOSS_PERCENT = 1
+const ONE_WAY_LOSS_PERCENT = 0.5
 /** Of one CPU. */
 const CPU_PERCENT = 40
 
@@ -32,7 +32,7 @@ interface Circumstances {
 const CIRCUMSTANCES: readonly Circumstances[] = [
   { name: 'traffic alone', share: 0.5 },
   {
-    name: `the other node ${2 * ONE_WAY_MS} ms away, ${LOSS_PERCENT} % of the packets lost`,
+    name: `the other node ${2 * ONE_WAY_MS} ms away, ${2 * ONE_WAY_LOSS_PERCENT} % of the packets lost`,
     share: 0.25,
     set: slowPath,
   },
@@ -117,7 +117,12 @@ async function slowPath({ underlay: { router } }: Cluster, seed: number): Promis
     { namespace: router, device: 'slow0' },
     { namespace: router, device: 'slow1' },
   ] as const
-  const wire = await startSlowWire(ends, { oneWayMs: ONE_WAY_MS, lossPercent: LOSS_PERCENT, seed, frames: true })
+  const wire = await startSlowWire(ends, {
+    oneWayMs: ONE_WAY_MS,
+    lossPercent: ONE_WAY_LOSS_PERCENT,
+    seed,
+    frames: true,
+  })
   ipBatch(router, ['link set slow0 master br0 up', 'link set slow1 master br1 up', 'link set v-n2 master br1'])
   return () => {
     ipBatch(router, ['link set v-n2 master br0', 'link del br1'])

@@ -60,7 +60,15 @@ describe.for([4, 6] as const)('IPv%i', (family) => {
     chain.forward('numgen inc mod 1000000 == 2 drop')
     const { result, judged } = await ping(family, B[family], 3)
     expect(result).toMatchObject({ sent: 23, received: 22 })
+    expect(judged).toMatchObject({ state: 'answered', loss: 1 / 23 })
+  })
+
+  test('every tenth echo lost earns 100 more, and is lossy', async () => {
+    chain.forward('numgen inc mod 20 == 1 drop')
+    const { result, judged } = await ping(family, B[family], 3)
+    expect(result.sent).toBe(123)
     expect(judged.state).toBe('lossy')
+    expect(judged.loss).toBeCloseTo(0.1, 1)
   })
 
   test('half of the packets lost is very lossy', async () => {

@@ -307,7 +307,7 @@ const POD = adopt(
       'node',
       [],
       ['ADDRESS_POOL_LOW'],
-      /lease|address/,
+      /Move pods away/,
     ),
     'most addresses of the node are leased to sandboxes that do not exist': ofPod(
       'address pool',

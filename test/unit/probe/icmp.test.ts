@@ -33,7 +33,8 @@ describe('judgeEcho', () => {
   test.for([
     ['answered', result(3, 3)],
     ['answered', result(3, 3, hostUnreachable)],
-    ['lossy', result(100, 99)],
+    ['answered', result(100, 96)],
+    ['lossy', result(100, 95)],
     ['lossy', result(1000, 801)],
     ['very-lossy', result(10, 8)],
     ['very-lossy', result(23, 1, hostUnreachable)],
@@ -135,6 +136,29 @@ describe('how many echoes a target gets, and when it is decided', () => {
     expect(isDecided(row, limits, 521)).toBe(true)
     noteAnswer(row, second, rejection)
     expect(isDecided(row, limits, 100)).toBe(true)
+  })
+
+  test('more than one lost of those earns 100 more, once; one alone, or half of them, does not', () => {
+    const lostOf = (lost: number) => {
+      const { row, second } = sentTwice()
+      noteAnswer(row, second, reply)
+      grantMore(row, limits, 301)
+      for (let i = 0; i < 20; i++) {
+        const waiting = noteSent(row, limits, 400)
+        if (i >= lost - 1) noteAnswer(row, waiting, reply)
+      }
+      grantMore(row, limits, 500)
+      const soon = row.budget
+      grantMore(row, limits, 700)
+      grantMore(row, limits, 701)
+      return [soon, row.budget]
+    }
+    expect([1, 2, 10, 11].map(lostOf)).toEqual([
+      [22, 22],
+      [22, 122],
+      [22, 122],
+      [22, 22],
+    ])
   })
 
   test('one rejection among replies is loss and earns more', () => {

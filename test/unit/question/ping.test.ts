@@ -31,7 +31,8 @@ describe('judgePing', () => {
     ['refused by ICMP, a port refuses', echo(5, 0, prohibited), 'refused', ['REJECTED', null, null, null]],
     ['refused by ICMP, nothing else', echo(5, 0, prohibited), null, ['REJECTED', null, null, null]],
     ['nothing sent, a port answers', echo(0, 0), 'answered', ['PROBE_INCONCLUSIVE', null, null, null]],
-    ['little loss', echo(25, 24), null, [null, null, null, 'PACKET_LOSS']],
+    ['hardly any loss', echo(125, 120), null, [null, null, null, null]],
+    ['little loss', echo(125, 115), null, [null, null, null, 'PACKET_LOSS']],
     ['much loss', echo(25, 12), null, [null, null, 'PACKET_LOSS', null]],
   ] as const)('%s', (_, result, sign, codes) => {
     expect(judge([result], sign)).toEqual(codes)
@@ -53,9 +54,9 @@ describe('judgePing', () => {
   })
 
   it('says what was lost, and not that nobody answered', () => {
-    const { someLoss } = judgePing('pods', [echo(25, 24), ...Array.from({ length: 4 }, () => echo(50, 48))], () => null)
+    const { someLoss } = judgePing('pods', [echo(25, 23), ...Array.from({ length: 4 }, () => echo(50, 48))], () => null)
     expect(someLoss.detail).toBe(
-      'web (198.18.2.9): 4 % of 25 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; and 2 more',
+      'web (198.18.2.9): 8 % of 25 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; and 2 more',
     )
   })
 
