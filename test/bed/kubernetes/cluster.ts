@@ -34,6 +34,7 @@ export interface ClusterNode extends NodeSpec {
 }
 
 export interface Cluster {
+  readonly prefix: string
   readonly plan: AddressPlan
   readonly underlay: Underlay
   readonly nodes: readonly ClusterNode[]
@@ -114,6 +115,7 @@ async function raise(bed: Bed, options: ClusterOptions, binaries: Binaries): Pro
   return {
     ...{ plan, underlay, nodes, api, apply },
     kubeconfig: join(bed.dir, 'pki/admin.kubeconfig'),
+    prefix: bed.prefix,
     dir: bed.dir,
     pods: () => listPods(api),
     waitReady: (count) => waitReady(api, count),

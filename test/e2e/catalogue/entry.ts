@@ -27,6 +27,8 @@ export interface Repair {
   readonly says: RegExp
   /** It leaves nothing to take back. */
   readonly takesBack?: true
+  /** Settings of the run after it, where the remedy is to change them. */
+  readonly env?: Readonly<Record<string, string>>
   run(cluster: Cluster, said: RegExpExecArray): Promise<void>
 }
 

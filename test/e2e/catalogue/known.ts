@@ -7,7 +7,7 @@ import { type Expected, FAULTS } from '../faults.ts'
 import { nodes } from '../injection.ts'
 import { NODE_FAULTS } from '../node-faults.ts'
 import { POD_FAULTS } from '../pod-faults.ts'
-import { POLICY_FAULTS } from '../policy-faults.ts'
+import { enforceJail, JAILED_AS_MEANT, POLICY_FAULTS } from '../policy-faults.ts'
 import { SERVICE_FAULTS } from '../service-faults.ts'
 import { adopt, type Entry, type Repair, type Told, type Touched } from './entry.ts'
 import { deletePod, madeAnew } from './network.ts'
@@ -334,7 +334,7 @@ const POLICY = adopt(
     'an ingress policy that allows the port, and with it drops ping': policy(),
     'a policy that nothing enforces, and one that is not there, both expected': {
       ...policy('POLICY_NOT_ENFORCED', 'EXPECTED_DENIED_BUT_REACHED'),
-      says: /./,
+      repair: { says: /enforce|EXPECT_DENIED/, run: enforceJail, env: JAILED_AS_MEANT },
     },
   },
 )

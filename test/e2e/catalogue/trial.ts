@@ -35,16 +35,16 @@ export async function tryOut(cluster: Cluster, entry: Entry): Promise<Trial> {
     if (entry.root.length > 0) mended = await mend(cluster, entry, met.report.findings)
     return judge(entry, met, mended)
   } finally {
-    await takeBack(cluster, entry, mended?.length === 0)
+    await takeBack(cluster, entry, mended)
     await forgetPaths(cluster)
   }
 }
 
-/** Where the remedy has worked there may be nothing left to take back, and trying to may fail for that. */
-async function takeBack(cluster: Cluster, { undo, repair }: Entry, green: boolean): Promise<void> {
-  if (green && repair?.takesBack) return
+/** Where the remedy was carried out there may be nothing left to take back, and trying to may fail for that. */
+async function takeBack(cluster: Cluster, { undo, repair }: Entry, mended: readonly string[] | null): Promise<void> {
+  if (mended?.length === 0 && repair?.takesBack) return
   await undo(cluster).catch((error) => {
-    if (!green) throw error
+    if (mended === null) throw error
   })
 }
 
@@ -56,7 +56,8 @@ async function mend(cluster: Cluster, entry: Entry, findings: readonly Finding[]
     return [`the remedy cannot be carried out: ${(error as Error).message.trim()}`]
   }
   await forgetPaths(cluster)
-  return leftOf(await runSuite(cluster, entry.env ? { env: entry.env } : {}))
+  const env = entry.repair?.env ?? entry.env
+  return leftOf(await runSuite(cluster, env ? { env } : {}))
 }
 
 /** A rule in each family is a finding of its own, with a remedy of its own. */

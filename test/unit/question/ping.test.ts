@@ -54,13 +54,13 @@ describe('judgePing', () => {
   })
 
   it('says what was lost, and not that nobody answered', () => {
-    const { someLoss } = judgePing('pods', [echo(25, 23), ...Array.from({ length: 4 }, () => echo(50, 48))], () => null)
+    const { someLoss } = judgePing('pods', [echo(25, 23), ...Array.from({ length: 4 }, () => echo(50, 45))], () => null)
     expect(someLoss.detail).toBe(
-      'web (198.18.2.9): 8 % of 25 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; web (198.18.2.9): 4 % of 50 echoes lost; and 2 more',
+      'web (198.18.2.9): 8 % of 25 echoes lost; web (198.18.2.9): 10 % of 50 echoes lost; web (198.18.2.9): 10 % of 50 echoes lost; and 2 more',
     )
   })
 
-  it('is wholly green only when every echo of every target came back', () => {
+  it('is wholly green only when hardly an echo of any target is missing', () => {
     const results = fc.array(
       fc.tuple(fc.integer({ min: 0, max: 30 }), fc.nat(30)).map(([sent, lost]) => echo(sent, Math.max(0, sent - lost))),
       { minLength: 1, maxLength: 5 },
@@ -68,7 +68,7 @@ describe('judgePing', () => {
     fc.assert(
       fc.property(results, fc.constantFrom<SignOfLife>(null, 'answered', 'refused'), (list, sign) => {
         const green = judge(list, sign).every((code) => code === null)
-        expect(green).toBe(list.every(({ sent, received }) => received > 0 && sent === received))
+        expect(green).toBe(list.every(({ sent, received }) => received > 0 && (sent - received) / sent < 0.05))
       }),
     )
   })
