@@ -7,7 +7,7 @@ import { judgeClock } from '../probe/state/clock.ts'
 import type { Endpoint, Family, Outcome, Plan, Target } from '../types.ts'
 import { httpsAnswer } from './answers.ts'
 import { families, question } from './question.ts'
-import { sidecarOf } from './sidecar.ts'
+import { beyondProxy, sidecarOf } from './sidecar.ts'
 import { answerOf, type StateAnswer } from './verdict.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
@@ -43,7 +43,7 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
   const ask = async (times: number) => {
     const answers = await askHttpsRepeatedly(target, times, https(plan))
     results.push(...answers)
-    return answers.map(httpsAnswer)
+    return beyondProxy(plan, place, answers.map(httpsAnswer))
   }
   const lossy = async () => place === 'pod' && (await pathsLose(plan, { family }))
   const path = await askVirtual(target, backendsOf(plan, family), ask, lossy)
@@ -54,7 +54,9 @@ export const apiOnClusterIP = question('both', families, async (plan, { family }
 export const apiEndpoints = question('both', families, async (plan, { family }, place): Promise<HttpsAnswer> => {
   const targets = endpointsOver(plan, family).map((endpoint) => endpointTarget('an API server endpoint', endpoint))
   await sidecarOf(plan, place)
-  return askAll(targets, 'API server endpoints', https(plan))
+  const results = await askHttps(targets, https(plan))
+  const answers = await beyondProxy(plan, place, results.map(httpsAnswer))
+  return { targets, path: judgeEach('API server endpoints', answers), certificate: certificateOf(results) }
 })
 
 /** The API server's endpoints of a family; not applicable where it has none. */
@@ -68,7 +70,8 @@ export function endpointsOver(plan: Plan, family: Family): readonly Endpoint[] {
 export async function kubeconfigServer(plan: Plan): Promise<HttpsAnswer> {
   const { targets, unresolved, results } = await askedByKubeconfig(plan)
   if (unresolved) return { targets: [], path: failed('API_NAME_UNRESOLVED', unresolved), certificate: fine }
-  return judged(targets, 'addresses of the API server', results)
+  const path = judgeEach('addresses of the API server', results.map(httpsAnswer))
+  return { targets, path, certificate: certificateOf(results) }
 }
 
 /** This node's clock beside that of every address of that server, by the same answers. */
@@ -107,14 +110,6 @@ async function askKubeconfigServer(plan: Plan): Promise<Asked> {
 
 const fine: Outcome<void> = { ok: true, value: undefined, evidence: [] }
 const failed = (code: string, detail: string): Outcome<void> => ({ ok: false, code, detail, evidence: [] })
-
-async function askAll(targets: readonly Target[], noun: string, options: HttpsOptions): Promise<HttpsAnswer> {
-  return judged(targets, noun, await askHttps(targets, options))
-}
-
-function judged(targets: readonly Target[], noun: string, results: readonly HttpsResult[]): HttpsAnswer {
-  return { targets, path: judgeEach(noun, results.map(httpsAnswer)), certificate: certificateOf(results) }
-}
 
 function https(plan: Plan): HttpsOptions {
   const { ca } = plan.api

@@ -7,6 +7,7 @@ import { dnsAnswer } from './answers.ts'
 import { droppedSaid, droppedType, type TypedAnswer } from './dns-judge.ts'
 import { type Expected, replicasBehind } from './dns-names.ts'
 import type { Asking } from './question.ts'
+import { beyondProxy } from './sidecar.ts'
 import { askVirtual, pathsLose } from './virtual.ts'
 
 /** Codes that say that all of a kind is dropped. */
@@ -30,13 +31,14 @@ export async function askNameserver(
   expected: Expected,
 ): Promise<Outcome<void>> {
   const replicas = replicasBehind(plan, row)
-  let known: readonly TypedAnswer[] | null = await askOften(target, attemptsFor(replicas), expected)
+  const often = async (times: number) => beyondProxy(plan, 'pod', await askOften(target, times, expected))
+  let known: readonly TypedAnswer[] | null = await often(attemptsFor(replicas))
   const dropped = await droppedOutcome(target, known, expected)
   if (dropped) return dropped
   const ask = async (times: number) => {
     const first = known
     known = null
-    return first ?? askOften(target, times, expected)
+    return first ?? often(times)
   }
   return askVirtual(target, replicas, ask, () => pathsLose(plan, row))
 }

@@ -12,7 +12,7 @@ import { blockedOutcomes, blockedProtocols, together } from './dns-judge.ts'
 import { clusterNameservers, type Expected, kubernetesName, nameserver, serviceName } from './dns-names.ts'
 import { sourceHas } from './pod.ts'
 import { type Asking, families, question } from './question.ts'
-import { sidecarOf } from './sidecar.ts'
+import { beyondProxy, sidecarOf } from './sidecar.ts'
 
 export interface DnsAnswer {
   readonly targets: readonly Target[]
@@ -51,7 +51,8 @@ export const dnsReplicas = question('pod', families, async (plan, row): Promise<
   )
   const targets = asked.map((replica) => endpointTarget('a DNS replica', replica))
   await sidecarOf(plan, 'pod')
-  const [answers, edns] = await Promise.all([askAll(targets, expected), askEdns(targets, expected)])
+  const [plain, edns] = await Promise.all([askAll(targets, expected), askEdns(targets, expected)])
+  const answers = await beyondProxy(plan, 'pod', plain)
   const perTarget = targets.map((target) => together(answers.filter((answer) => answer.target === target)))
   const told = await Promise.all(
     blockedProtocols(perTarget).map(async (answer) => ((await isLoss(answer, expected)) ? asSilence(answer) : answer)),

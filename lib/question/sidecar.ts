@@ -9,7 +9,7 @@ import { Inconclusive } from '../failure.ts'
 import { readRedirects } from '../node/redirects.ts'
 import { NOBODYS } from '../probe/duplicate.ts'
 import { connect, connectRepeatedly, dial, goAround, type SocketOwner, type TcpResult } from '../probe/tcp.ts'
-import type { Evidence, Family, Outcome, Place, Plan, Target } from '../types.ts'
+import type { Answer, Code, Evidence, Family, Outcome, Place, Plan, Target } from '../types.ts'
 import { asksFromNode } from './state.ts'
 
 /**
@@ -107,6 +107,28 @@ export async function connectBeyondRepeatedly(
 
 const asIntercepted = (result: TcpResult, families: readonly Family[]): TcpResult =>
   result.state === 'connected' && families.includes(result.target.family) ? { ...result, state: 'intercepted' } : result
+
+/** Codes of a connection that was made, and of which nothing came. */
+const NOTHING_CAME: ReadonlySet<Code> = new Set([
+  ...['TLS_STALLED', 'TLS_HANDSHAKE_FAILED', 'HTTP_NO_ANSWER', 'DNS_NO_ANSWER', 'DNS_TCP_BLOCKED'],
+])
+
+/** Answers over TCP, of which the proxy may have been all that was met: that nothing came back is then no proof of the network. */
+export async function beyondProxy<A extends Answer>(
+  plan: Plan,
+  place: Place,
+  answers: readonly A[],
+): Promise<readonly A[]> {
+  const { is, families } = await sidecarOf(plan, place)
+  if (is !== 'intercepts') return answers
+  return answers.map((answer) => {
+    const { target, code, said } = answer
+    const taken = target.protocol === 'tcp' && families.includes(target.family)
+    return taken && NOTHING_CAME.has(code ?? '')
+      ? { ...answer, code: 'SIDECAR_INTERCEPTS', said: `a proxy in the pod took the connection; ${said}` }
+      : answer
+  })
+}
 
 /** Whether what TCP says of the way to an address is true; where not, it must not be asked. */
 export async function tcpProves(plan: Plan, place: Place, { family }: { readonly family: Family }): Promise<boolean> {

@@ -12,10 +12,10 @@ import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
 import { watchingAlone } from '../quiet.ts'
 import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side, Station, Windows } from '../state.ts'
-import type { Outcome, Place, Plan, Target } from '../types.ts'
+import type { Endpoint, Fact, Outcome, Place, Plan, Target } from '../types.ts'
 import { filtersOf } from './filters.ts'
 import { type Sender, sendersFor, sendRounds } from './send.ts'
-import { sharedKeys, stationsOf, type Watched } from './stations.ts'
+import { isTranslated, sharedKeys, stationsOf, type Watched } from './stations.ts'
 
 const ROUNDS = [7, 0, 11] as const
 /** Where a part of the packets is lost, shares are compared: enough of them that chance does not decide. */
@@ -89,7 +89,11 @@ interface Watcher {
 
 async function observe(plan: Plan, place: Place, targets: readonly Target[], windows: Windows): Promise<Observed> {
   const watchers = watchersFor(plan, place, targets)
-  const addresses = [...ownAddresses(plan, place), ...targets.map(({ address }) => address)]
+  const addresses = [
+    ...ownAddresses(plan, place),
+    ...targets.map(({ address }) => address),
+    ...targets.filter(isTranslated).flatMap(({ address }) => backendsOf(plan, address)),
+  ]
   const blind: Partial<Record<Side, string>> = {}
   const [states, firewalls] = await Promise.all([statesOf(watchers), firewallsOf(watchers, blind)])
   await Promise.all(
@@ -202,6 +206,21 @@ async function statesOf(watchers: readonly Watcher[]): Promise<Partial<Record<Si
   return Object.fromEntries(
     read.flatMap(([side, state]: readonly [Side, Outcome<NamespaceState>]) => (state.ok ? [[side, state.value]] : [])),
   )
+}
+
+/** Who stands behind a Service's address, for all that is known: a packet to them that was masqueraded bears no other address that is watched. */
+function backendsOf({ api, service, dns }: Plan, address: string): readonly string[] {
+  const addressesOf = (fact: Fact<readonly Endpoint[]>) => (fact.state === 'known' ? fact.value : [])
+  const services = [
+    ...(api.service.state === 'known'
+      ? [{ at: api.service.value.clusterIPs, behind: addressesOf(api.endpoints) }]
+      : []),
+    ...(dns.state === 'known' ? [{ at: dns.value.clusterIPs, behind: dns.value.replicas }] : []),
+    ...(service.state === 'known'
+      ? [{ at: service.value.clusterIPs, behind: addressesOf(service.value.endpoints) }]
+      : []),
+  ]
+  return services.flatMap(({ at, behind }) => (at.includes(address) ? behind.map((one) => one.address) : []))
 }
 
 function ownAddresses(plan: Plan, place: Place): readonly string[] {

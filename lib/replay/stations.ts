@@ -61,7 +61,7 @@ export function kindOf(packet: SeenPacket, flow: FlowKeys): Kind | null {
 }
 
 /** Packets to it go on with a backend's address. */
-const isTranslated = ({ role }: Target): boolean => isVirtual(role) || /node port|load balancer/.test(role)
+export const isTranslated = ({ role }: Target): boolean => isVirtual(role) || /node port|load balancer/.test(role)
 
 /** Every place where packets of the flow were seen, in the order of the first sighting of each side. */
 export function stationsOf(flow: FlowKeys, watched: readonly Watched[]): readonly Station[] {

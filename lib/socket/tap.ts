@@ -98,8 +98,8 @@ const SPOTS: Readonly<Record<4 | 6, readonly number[]>> = {
   4: [12, 16, 32, 36, 62, 66, 82, 86],
   6: [20, 36, 40, 56, 70, 86, 90, 106],
 }
-/** Jumps reach 255 instructions. */
-const MOST_ADDRESSES = 12
+/** Each address costs an instruction at each spot, for every packet of the namespace; jumps reach 255 instructions. */
+const MOST_ADDRESSES = 32
 
 /**
  * A classic BPF program (linux/filter.h) of 8-byte instructions: lets a packet through whose words at one of the spots are the

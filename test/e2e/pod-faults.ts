@@ -139,7 +139,7 @@ export const POD_FAULTS: readonly PodFault[] = [
       (pod) => {
         ip(`-n ${pod.node} link set ${pod.peer} nomaster`)
         // what the kernel heard from the gateway a moment ago would leave its death unproven for half a minute
-        pod.ip('neigh flush dev eth0')
+        pod.ip('-6 neigh flush dev eth0')
       },
       (pod) => {
         ip(`-n ${pod.node} link set ${pod.peer} master cni0`)
