@@ -13,6 +13,11 @@ export interface SeenPacket {
   /** TCP flags byte (RFC 9293): 0x02 SYN, 0x04 RST, 0x10 ACK; 0 for other protocols. */
   readonly flags: number
   readonly icmp: { readonly type: number; readonly code: number } | null
+  /**
+   * What address translation leaves as it is, the same in a probe and in what answers it: a SYN's sequence number, an echo's
+   * sequence number and first bytes; null: it has none, or was cut short before it.
+   */
+  readonly mark: string | null
   /** The packet that an ICMP error is about. */
   readonly quoted: SeenPacket | null
   /** What it travelled in, when it came out of a tunnel's packet. */
@@ -48,7 +53,8 @@ function transport(
   at: number,
   tunnelPorts: ReadonlySet<number>,
 ): SeenPacket | null {
-  const plain = { family, source, destination, sourcePort: 0, destinationPort: 0, flags: 0, icmp: null, quoted: null }
+  const none = { sourcePort: 0, destinationPort: 0, flags: 0, icmp: null, mark: null, quoted: null }
+  const plain = { family, source, destination, ...none }
   const rest = bytes.subarray(at)
   if (protocol === IPIP || protocol === IPV6_IN_IP) {
     return inside(readPacket(rest, tunnelPorts), { source, destination, port: null }) ?? other(plain)
@@ -61,10 +67,19 @@ function transport(
       if (opened) return opened
     }
     const flags = protocol === 6 ? (rest[13] ?? 0) : 0
-    return { ...plain, sourcePort, destinationPort, protocol: protocol === 6 ? 'tcp' : 'udp', flags, outer: null }
+    const mark = protocol === 6 ? tcpMark(rest, flags) : null
+    return { ...plain, sourcePort, destinationPort, protocol: protocol === 6 ? 'tcp' : 'udp', flags, mark, outer: null }
   }
   if ((protocol === 1 && family === 4) || (protocol === 58 && family === 6)) return icmp(rest, plain, tunnelPorts)
   return other(plain)
+}
+
+const ACK = 0x10
+
+/** What answers a SYN acknowledges the next number (RFC 9293 section 3.5). An ICMP error quotes the sequence number at least. */
+function tcpMark(tcp: Buffer, flags: number): string | null {
+  if (tcp.length < 8) return null
+  return `syn ${(flags & ACK) !== 0 ? (tcp.readUInt32BE(8) - 1) >>> 0 : tcp.readUInt32BE(4)}`
 }
 
 type Plain = Omit<SeenPacket, 'protocol' | 'outer'>
@@ -90,6 +105,7 @@ function icmp(rest: Buffer, plain: Plain, tunnelPorts: ReadonlySet<number>): See
   const [type = 0, code = 0] = rest
   const isEcho = plain.family === 4 ? type === 8 || type === 0 : type === 128 || type === 129
   const id = isEcho && rest.length >= 6 ? rest.readUInt16BE(4) : 0
+  const mark = isEcho && rest.length >= 16 ? `echo ${rest.toString('hex', 6, 16)}` : null
   const isError = plain.family === 4 ? [3, 4, 5, 11, 12].includes(type) : type < 128
   return {
     ...plain,
@@ -97,6 +113,7 @@ function icmp(rest: Buffer, plain: Plain, tunnelPorts: ReadonlySet<number>): See
     sourcePort: id,
     destinationPort: id,
     icmp: { type, code },
+    mark,
     quoted: isError ? readPacket(rest.subarray(8), tunnelPorts) : null,
     outer: null,
   }

@@ -38,13 +38,31 @@ export function sharedKeys(flows: readonly Omit<FlowKeys, 'shared'>[]): (target:
 type Kind = Station['kind']
 
 /**
- * Which packets of a flow a packet is: known by the source port, which address translation keeps unless it is taken, and by the
- * address. Only what is asked by a Service's address goes on with another one. An echo shares its id with those to other targets.
+ * Which packets of a flow a packet is. By its mark, where the asking side's own tap has seen the flow's packets leave: neither
+ * translation nor masquerading changes that. Else by its ports or ids.
  */
-export function kindOf(packet: SeenPacket, flow: FlowKeys): Kind | null {
-  const { target, keys, shared } = flow
-  const { protocol, sourcePort, destinationPort, quoted, icmp } = packet
-  if (quoted && kindOf(quoted, flow) === 'probe') return 'error'
+export function kindOf(packet: SeenPacket, flow: FlowKeys, marks: ReadonlySet<string>): Kind | null {
+  const { quoted, protocol } = packet
+  if (quoted) return byMark(quoted, marks) === 'probe' || byKey(quoted, flow) === 'probe' ? 'error' : null
+  if (protocol !== (flow.target.protocol ?? 'icmp')) return null
+  return marks.size > 0 ? byMark(packet, marks) : byKey(packet, flow)
+}
+
+function byMark(packet: SeenPacket, marks: ReadonlySet<string>): Kind | null {
+  if (packet.mark === null || !marks.has(packet.mark)) return null
+  return isAnswer(packet) ? 'answer' : 'probe'
+}
+
+const ACK = 0x10
+const isAnswer = ({ icmp, flags, family }: SeenPacket): boolean =>
+  icmp === null ? (flags & ACK) !== 0 : icmp.type === (family === 4 ? 0 : 129)
+
+/**
+ * By the source port, which address translation keeps unless it is taken, and by the address: only what is asked by a Service's
+ * address goes on with another one. An echo shares its id with those to other targets.
+ */
+function byKey(packet: SeenPacket, { target, keys, shared }: FlowKeys): Kind | null {
+  const { protocol, sourcePort, destinationPort, icmp } = packet
   const wanted = target.protocol ?? 'icmp'
   if (protocol !== wanted) return null
   const address = canonicalAddress(target.address)
@@ -60,18 +78,29 @@ export function kindOf(packet: SeenPacket, flow: FlowKeys): Kind | null {
   return isOf(destinationPort, packet.source) ? 'answer' : null
 }
 
+/** Marks of the flow's packets as they left the asking side. */
+function marksOf(flow: FlowKeys, watched: readonly Watched[]): ReadonlySet<string> {
+  const address = canonicalAddress(flow.target.address)
+  const left = watched
+    .filter(({ side }) => side === 'own')
+    .flatMap(({ windows }) => windows.flat())
+    .filter(({ outgoing, packet }) => outgoing && packet.destination === address && byKey(packet, flow) === 'probe')
+  return new Set(left.flatMap(({ packet }) => (packet.mark === null || isAnswer(packet) ? [] : [packet.mark])))
+}
+
 /** Packets to it go on with a backend's address. */
 export const isTranslated = ({ role }: Target): boolean => isVirtual(role) || /node port|load balancer/.test(role)
 
 /** Every place where packets of the flow were seen, in the order of the first sighting of each side. */
 export function stationsOf(flow: FlowKeys, watched: readonly Watched[]): readonly Station[] {
+  const marks = marksOf(flow, watched)
   return watched.flatMap(({ side, names, ends, windows }) => {
     const found = new Map<string, { station: Omit<Station, 'seen'>; seen: number[] }>()
     windows.forEach((window, index) => {
       for (const { interfaceIndex, outgoing, forAnother, packet } of window) {
         // the kernel behind it never sees what a bridge has flooded to it
         if (forAnother && ends.has(interfaceIndex)) continue
-        const kind = kindOf(packet, flow)
+        const kind = kindOf(packet, flow, marks)
         if (kind === null) continue
         const station = {
           ...{ side, device: names.get(interfaceIndex) ?? `interface ${interfaceIndex}`, outgoing, kind },
