@@ -3,7 +3,7 @@ import { hostLength } from '../../bed/addresses.ts'
 import type { Cluster } from '../../bed/kubernetes/cluster.ts'
 import type { Injection } from '../injection.ts'
 import { type Entry, type FaultClass, oneOf, takenBack } from './entry.ts'
-import { chain, firstNode, inside, ipLines, source, webOn } from './means.ts'
+import { A_THIRD, chain, firstNode, inside, ipLines, source, webOn } from './means.ts'
 
 const host = (address: string) => `${address}/${hostLength(address)}`
 const flag = (address: string) => (address.includes(':') ? '-6 ' : '')
@@ -107,9 +107,9 @@ function wrongEntry(of: (cluster: Cluster) => Promise<readonly string[]>, device
   }
 }
 
-/** Rules of the node that drop by chance. */
-export const loss: FaultClass = (pick) => {
-  const pings = `meta l4proto { icmp, icmpv6 } numgen random mod 100 < ${pick(30, 40)} drop`
+/** Rules of the node that drop a part. */
+export const loss: FaultClass = () => {
+  const pings = `meta l4proto { icmp, icmpv6 } ${A_THIRD}`
   return [
     // one rule for both families: of five packets none may be lost, and each finding is mended by itself
     lossOnNode(
