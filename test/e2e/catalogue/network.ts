@@ -43,7 +43,7 @@ const tunnelPackets = (from: string, port: number) => `iifname "${from}" udp dpo
 const betweenNodes = (rules: readonly string[]): Injection =>
   chain({ at: router, family: 'bridge', hook: 'prerouting priority -300', rules: async () => rules })
 
-export const underlay: FaultClass = (pick) => {
+export const underlay: FaultClass = () => {
   const entry = made({ class: 'underlay', place: 'underlay' })
   return [
     entry(
