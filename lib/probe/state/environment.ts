@@ -6,15 +6,17 @@ import type { StateFact } from '../../types.ts'
 /** Above this many routes only their number is kept: a route a node, in a large cluster. */
 const MOST_ROUTES = 100
 
-/** Sysctls, MTUs and routes of a node's network namespace. */
+/** Sysctls, MTUs and routes of a node's network namespace. A veth is an end of a pod's pair, unless it is the way out (a node that is a container). */
 export function stateFacts({ links, routes, sysctls }: NamespaceState): StateFact[] {
-  const lasting = links.filter(isLasting)
+  const uplinks = new Set(routes.flatMap(({ destination, device }) => (destination === 'default' ? [device] : [])))
+  const isPods = ({ kind, name }: LinkState) => kind === 'veth' && !uplinks.has(name)
+  const lasting = links.filter((link) => !isPods(link) && link.name !== 'lo')
   const named = new Set(['all', 'default', ...lasting.map(({ name }) => name)])
   const kept = Object.entries(sysctls).filter(([path]) => {
     const device = /^ipv[46]\/conf\/(.+)\/[^/]+$/.exec(path)?.[1]
     return !path.endsWith('nf_conntrack_count') && (device === undefined || named.has(device))
   })
-  const ofPods = [...new Set(links.filter(({ kind }) => kind === 'veth').map(({ mtu }) => mtu))].sort((a, b) => a - b)
+  const ofPods = [...new Set(links.filter(isPods).map(({ mtu }) => mtu))].sort((a, b) => a - b)
   return [
     ...kept.map(([path, value]): StateFact => ({ topic: 'sysctl', name: path, value })),
     ...lasting.map(({ name, mtu }): StateFact => ({ topic: 'mtu', name, value: mtu })),
@@ -22,9 +24,6 @@ export function stateFacts({ links, routes, sysctls }: NamespaceState): StateFac
     ...routeFacts(routes),
   ]
 }
-
-/** Not an end of a pod's veth pair, nor loopback. */
-const isLasting = ({ kind, name }: LinkState): boolean => kind !== 'veth' && name !== 'lo'
 
 /** The main table's, but those to single addresses: pods' own. Next hops of one destination stand together. */
 function routeFacts(routes: readonly RouteState[]): StateFact[] {

@@ -32,6 +32,12 @@ describe("the node's namespace", () => {
     expect(values(node(), 'mtu')).toEqual({ eth0: 1500, vx0: 1450, 'veth interfaces': '1400, 1450' })
   })
 
+  test('of a node that is a container the way out is a veth too', () => {
+    const links = [link('eth0', { mtu: 1500 }), link('veth1a2b', { mtu: 1450 })]
+    const routes = [route('default', { gateway: '198.51.100.254' })]
+    expect(values(node({ links, routes }), 'mtu')).toEqual({ eth0: 1500, 'veth interfaces': '1450' })
+  })
+
   test('sysctls of the whole namespace and of what stays; no counter', () => {
     const sysctls = {
       'ipv4/ip_forward': '1',
