@@ -90,7 +90,7 @@ async function withLeaks(
 }
 
 /** In a container the node's files are those of its first process, or of the process that NODE_NETNS names; else they are ours. */
-function fileSystemOfNode(nodeNetns: string | null): string {
+export function fileSystemOfNode(nodeNetns: string | null): string {
   const named = /^(.*\/proc\/\d+)\/ns\/net$/.exec(nodeNetns ?? '')?.[1]
   const root = `${named ?? '/proc/1'}/root`
   try {

@@ -13,6 +13,7 @@ import { CheckFailure, Inconclusive, NotApplicable } from './failure.ts'
 import { currentNamespace } from './netns/index.ts'
 import { placeState } from './netns/worker.ts'
 import { underPolicy } from './policy.ts'
+import { takeFacts } from './question/environment.ts'
 import { replay } from './replay/index.ts'
 import type { Observed } from './state.ts'
 import type {
@@ -26,6 +27,7 @@ import type {
   Outcome,
   Place,
   Plan,
+  StateFact,
   Target,
   Verdict,
 } from './types.ts'
@@ -87,6 +89,8 @@ export function check<R extends Row>(
     test.concurrent(title(question, row, place), { timeout: CHECK_BUDGET_MS + 5_000 }, async ({ task, skip }) => {
       const record = await answer(question, row, place, inject('plan'), body, sendsNothing)
       task.meta.record = record
+      const environment = takeFacts()
+      if (environment.length > 0) task.meta.environment = environment
       const observed = await replay(inject('plan'), place, targetsToReplay(record), record.code === 'PACKET_LOSS')
       if (observed) task.meta.observed = observed
       if (record.verdict === 'not-applicable') skip(record.seen)
@@ -238,5 +242,7 @@ declare module 'vitest' {
   interface TaskMeta {
     record?: CheckRecord
     observed?: Observed
+    /** What this process read of the node since the last check ended. */
+    environment?: readonly StateFact[]
   }
 }

@@ -7,7 +7,8 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import type { TestProject } from 'vitest/node'
-import { addressPools } from './address-pool.ts'
+import { addressPools, fileSystemOfNode } from './address-pool.ts'
+import { environmentFacts } from './environment.ts'
 import type { ClusterFacts, PodObject } from './kube/index.ts'
 import { missingCapabilities } from './netns/capabilities.ts'
 import { currentNamespace, enterNamespace, NamespaceError } from './netns/index.ts'
@@ -24,7 +25,8 @@ type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 /** Vitest's globalSetup: provides the plan to every worker, and shows it in a dry run (`vitest list`). */
 export default async function setup(project: TestProject): Promise<void> {
   const gate = gateOf(project.vitest)
-  const parsed = readSettings()
+  const read = readSettings()
+  const parsed = { ...read, problems: [...read.problems, ...(gate?.inputProblems ?? [])] }
   const plan = await planOf(parsed, { podNamed: gate?.podNamed ?? false, blocked: gate?.blocked })
   project.provide('plan', plan)
   gate?.planned(plan)
@@ -102,6 +104,12 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     external: externalFacts(settings),
     externalName: externalName(settings),
     notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(policies), ...hints.map(({ text }) => text)],
+    environment: environmentFacts({
+      cluster: facts.api.cluster,
+      runtimeVersion: node?.runtimeVersion ?? null,
+      dns: facts.dns,
+      root: fileSystemOfNode(settings.nodeNetns),
+    }),
     obstacles: missingCapabilities().map(({ name, for: what }) => lacks(name, what)),
   }
 }
@@ -236,6 +244,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     addressPools: why,
     external: { ipv4: why, ipv6: why },
     externalName: why,
+    environment: [],
     notes: [],
     // said for the node as well: nothing may be sent from there either
     obstacles: [{ place: 'node', code: why.code, reason: why.reason, hint: why.hint }],

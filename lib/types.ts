@@ -155,6 +155,8 @@ export interface Plan {
   readonly unusable: { readonly code: Code; readonly reason: string; readonly hint: string } | null
   /** The settings as the report shows them, without secrets. */
   readonly settings: readonly { readonly name: string; readonly value: string }[]
+  /** What the set-up itself learned about node and cluster; the checks add theirs. */
+  readonly environment: readonly StateFact[]
 }
 
 export interface Obstacle {
@@ -496,4 +498,99 @@ export interface Report {
   readonly results: readonly Result[]
   readonly errors: readonly RunError[]
   readonly findings: readonly Finding[]
+  /** What node and cluster were set to, as far as this run knew it: a later run compares itself with it. */
+  readonly environment?: readonly StateFact[]
+  /** Absent: neither BASELINE nor KNOWN_ISSUES was given. */
+  readonly comparison?: Comparison
+}
+
+export type StateTopic =
+  | 'kernel'
+  | 'kubernetes'
+  | 'runtime'
+  | 'cni'
+  | 'kube-proxy'
+  | 'rules'
+  | 'dns'
+  | 'sysctl'
+  | 'mtu'
+  | 'route'
+
+/** One thing about node or cluster that the answers depend on. Topic and name are the same in every run. */
+export interface StateFact {
+  readonly topic: StateTopic
+  readonly name: string
+  /** null: not known, `why` says the reason. */
+  readonly value: string | number | null
+  readonly why?: string
+}
+
+/** This run beside earlier ones, and its failures beside the waivers. */
+export interface Comparison {
+  /** The earlier runs, oldest first; empty: only waivers were given. */
+  readonly baselines: readonly BaselineRun[]
+  /** GATE=regressions: what failed before does not fail the run, what is worse does. */
+  readonly gate: boolean
+  readonly notes: readonly string[]
+  /** Of each result that is not as before, or that is waived. */
+  readonly changes: readonly Change[]
+  /** Checks that are answered, but measurably worse than before. */
+  readonly worse: readonly Worsening[]
+  readonly stateChanges: readonly StateChange[]
+}
+
+export interface BaselineRun {
+  readonly runId: string
+  readonly node: string
+  readonly started: string
+  readonly verdict: Report['verdict']
+}
+
+/**
+ * new: fails, and did not before. known: fails or warns, and failed before or is waived. fixed: failed in every earlier run, and no longer.
+ * unsteady: answers well, and failed in some of the earlier runs. new-warning: warns, and was sound before.
+ * unanswered: inconclusive, and had an answer before.
+ */
+export type ChangeStatus = 'new' | 'known' | 'fixed' | 'unsteady' | 'new-warning' | 'unanswered'
+
+export interface Change {
+  /** Of the result. */
+  readonly id: string
+  readonly name: string
+  readonly status: ChangeStatus
+  /** What it ends with now; absent: it passes. */
+  readonly code?: Code
+  /** How it ended in the earlier runs that asked it; null: none did. */
+  readonly before: Before | null
+  /** It fails, and does not fail the run. */
+  readonly excused: boolean
+  readonly waiver?: { readonly reason: string; readonly expires: string }
+}
+
+export interface Before {
+  readonly failed: number
+  readonly of: number
+  /** Of failures and warnings. */
+  readonly codes: readonly Code[]
+}
+
+export interface Worsening {
+  /** Of the result; absent: over all checks of a place. */
+  readonly id?: string
+  readonly name: string
+  readonly code: Code
+  readonly unit: string
+  /** Of several earlier runs, the worst. */
+  readonly before: number
+  readonly now: number
+  /** How probable such a difference is by chance; null: exact, no chance in it. */
+  readonly p: number | null
+}
+
+/** null: it was not there, or is not there now. */
+export interface StateChange {
+  readonly topic: StateTopic
+  readonly name: string
+  readonly before: string | number | null
+  readonly now: string | number | null
 }

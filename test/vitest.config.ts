@@ -14,7 +14,7 @@ export default defineConfig({
     watch: false,
     projects: [
       tier('unit', { sequence: { groupOrder: 1 } }),
-      tier('contract', { sequence: { groupOrder: 1 }, testTimeout: 60_000 }),
+      tier('contract', { sequence: { groupOrder: 1 }, testTimeout: 60_000, globalSetup: ['test/contract/setup.ts'] }),
       tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 }),
       tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
     ],

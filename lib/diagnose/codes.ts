@@ -3,6 +3,7 @@
  * The order is the order of reading: what stands nearer to the root of a trouble comes first, in every report.
  */
 import type { Code } from '../types.ts'
+import { COMPARED } from './codes/comparison.ts'
 import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
 import { NODE_STATE, NODE_STATE_WARNINGS } from './codes/node-state.ts'
 import { PATH_CAUSES } from './codes/path.ts'
@@ -169,6 +170,7 @@ export const CODES: Readonly<Record<Code, CodeText>> = {
   ...PATH_CAUSES,
   ...FAILURES,
   ...WARNINGS,
+  ...COMPARED,
   ...NOT_LOOKED,
   ...SIDECAR_NOT_LOOKED,
 }

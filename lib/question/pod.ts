@@ -92,7 +92,7 @@ export function judgePing(
   const icmp = onlyCode('ICMP_FILTERED', unheard, 'TCP or UDP is answered, ping is not')
   return {
     targets: results.map(({ target }) => target),
-    reached: withEvidence(without(judgeEach(noun, reached), unheard), echoTable(results)),
+    reached: withEvidence(without(judgeEach(noun, reached), unheard), [echoTable(results), ...roundTrips(results)]),
     // of those the answer is here, so that each target has one
     icmp: { ...icmp, answers: unheard },
     heavyLoss: onlyCode(
@@ -111,9 +111,17 @@ function without<T>(outcome: Outcome<T>, others: readonly Answer[]): Outcome<T> 
   return { ...outcome, answers: (outcome.answers ?? []).filter(({ target }) => !told.has(target)) }
 }
 
-function withEvidence<T>(outcome: Outcome<T>, evidence: Evidence): Outcome<T> {
-  return { ...outcome, evidence: [...outcome.evidence, evidence] }
+function withEvidence<T>(outcome: Outcome<T>, evidence: readonly Evidence[]): Outcome<T> {
+  return { ...outcome, evidence: [...outcome.evidence, ...evidence] }
 }
+
+/** Times of all echoes: a later run compares its own with them. */
+function roundTrips(results: readonly EchoResult[]): Evidence[] {
+  const values = results.flatMap(({ rttsMs }) => rttsMs.map((ms) => Math.round(ms * 100) / 100)).slice(0, MOST_TIMES)
+  return values.length === 0 ? [] : [{ kind: 'samples', name: 'round trip times', values, unit: 'ms' }]
+}
+
+const MOST_TIMES = 500
 
 /** Rows of loss and round trip times that a report shows; the lossiest first. */
 const MOST_ROWS = 100

@@ -18,6 +18,7 @@ import type { Backend, ProxyRules } from '../node/services/rules.ts'
 import { nameOf } from '../probe/judge.ts'
 import type { Endpoint, Evidence, Outcome, Place, Plan, Target } from '../types.ts'
 import { isAlive } from './alive.ts'
+import { noteServices } from './environment.ts'
 import { asksFromNode, nodeNetns } from './state.ts'
 
 export interface RulesAnswer {
@@ -109,6 +110,7 @@ async function proxiesOf(plan: Plan, addresses: ReadonlySet<string>): Promise<re
   const read = await readServices(null, addresses)
   if (!read.ok) throw new NotApplicable(`needs kube-proxy's rules: ${read.detail}`)
   const { proxies, replacement } = read.value
+  noteServices(read.value)
   if (replacement !== null && proxies.length === 0) throw without(`${replacement} serves here`)
   const incomplete = familiesOf(plan, addresses).some((family) => !proxies.some((one) => one.family === family))
   const runs = replacement === null && !incomplete ? true : await proxyListens(null)

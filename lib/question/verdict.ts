@@ -4,6 +4,7 @@ import { Inconclusive, NotApplicable } from '../failure.ts'
 import type { StateVerdict } from '../probe/state/verdict.ts'
 import type { NamespaceState } from '../state.ts'
 import type { ClusterNode, Outcome, Place, Plan, Target } from '../types.ts'
+import { noteState } from './environment.ts'
 import { nodeState } from './state.ts'
 
 export interface StateAnswer {
@@ -40,5 +41,6 @@ function nodeTarget({ name, addresses }: ClusterNode): Target {
 export async function readNodeState(plan: Plan, place: Place): Promise<NamespaceState> {
   const state = await nodeState(plan, place)
   if (!state.ok) throw new Inconclusive(state.code, state.detail)
+  if (place === 'node') noteState(state.value)
   return state.value
 }

@@ -5,21 +5,29 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
+import { type Comparing, changesOf, compare, type Identity } from '../compare/index.ts'
+import { readComparisonInput } from '../compare/read.ts'
 import { type Case, diagnose } from '../diagnose/index.ts'
+import type { SettingProblem } from '../settings.ts'
 import { publicSettings, readSettings } from '../settings.ts'
-import type { Fact, Plan, Report, Result, RunError } from '../types.ts'
+import type { Change, Fact, Plan, Report, Result, RunError, StateFact } from '../types.ts'
 import { reasonOf, removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
 import { annotations, mute, sectionOf } from './pipeline.ts'
 import { Progress } from './progress.ts'
-import { type Pseudonyms, pseudonymsOf, redacted, redactedResult } from './redact.ts'
+import {
+  isPseudonym,
+  type Pseudonyms,
+  pseudonymsOf,
+  redacted,
+  redactedChange,
+  redactedIdentity,
+  redactedResult,
+} from './redact.ts'
 import { resultOf } from './results.ts'
 import { checkLine, summary } from './terminal.ts'
-
-/** A node's name in the reports of a run that hides names. */
-const PSEUDONYM = /^node-[0-9a-f]{8}$/
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
@@ -33,6 +41,8 @@ export class Gate implements Reporter {
   /** The command line named pod checks, so that a missing SRC_POD is no reason to skip. */
   podNamed = false
   readonly #settings = readSettings().settings
+  /** Read before anything is written: a baseline may lie where this run's reports will. */
+  readonly #input = readComparisonInput(this.#settings)
   #vitest: Vitest | undefined
   #plan: Plan | undefined
   #started = new Date()
@@ -61,6 +71,11 @@ export class Gate implements Reporter {
     return { state: 'unknown', code: 'ANOTHER_RUN', reason: this.#lock.message, hint: '' }
   }
 
+  /** What keeps BASELINE and KNOWN_ISSUES from being used. */
+  get inputProblems(): readonly SettingProblem[] {
+    return this.#input.problems
+  }
+
   /** True between the start and the end of a run; false under `vitest list`. */
   get running(): boolean {
     return this.#vitest !== undefined
@@ -71,7 +86,7 @@ export class Gate implements Reporter {
     const { nodeName, reportsDir, redact } = this.#settings
     const last = lastNodeName(reportsDir)
     this.#node = nodeName ?? last ?? hostname()
-    this.#label = redact ? (last && PSEUDONYM.test(last) ? last : 'node') : this.#node
+    this.#label = redact ? (last && isPseudonym(last) ? last : 'node') : this.#node
     this.#lock = acquireLock(reportsDir)
     if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
     // an earlier run's reports that show names do not outlive the start of one that hides them
@@ -117,7 +132,7 @@ export class Gate implements Reporter {
   onTestCaseResult(test: TestCase): void {
     this.#progress.ended(test.name)
     const result = resultOf(test)
-    if (this.speaks && result) this.#say(`${checkLine(this.#harmless(result), colourful())}\n`)
+    if (this.speaks && result) this.#say(`${checkLine(this.#harmless(result), colourful(), this.#change(result))}\n`)
   }
 
   onTestModuleEnd(module: TestModule): void {
@@ -158,6 +173,32 @@ export class Gate implements Reporter {
     this.#pseudonyms.learnTargets(result.targets)
     return redactedResult(result, this.#pseudonyms)
   }
+
+  #change(result: Result): Change | undefined {
+    const comparing = this.#comparing([])
+    const [change] = comparing ? changesOf([result], comparing) : []
+    return change && this.#pseudonyms ? redactedChange(change, this.#pseudonyms) : change
+  }
+
+  /** undefined: nothing could be asked, so that there is nothing to compare. */
+  #comparing(environment: readonly StateFact[]): Comparing | undefined {
+    const plan = this.#plan
+    if (!plan || plan.unusable) return undefined
+    const own: Identity = { node: plan.node.name, clusterUid: clusterOf(plan), settings: plan.settings, environment }
+    const { baselines, waivers } = this.#input
+    return {
+      ...{ baselines, waivers, gate: this.#settings.gateRegressions },
+      today: this.#started.toISOString().slice(0, 10),
+      identityFor: (earlier) => {
+        if (!isPseudonym(earlier.node)) return own
+        this.#hidden ??= pseudonymsOf(plan, plan.runId)
+        return redactedIdentity(own, this.#hidden)
+      },
+    }
+  }
+
+  /** For earlier reports that hide names, whether this run does or not. */
+  #hidden: Pseudonyms | undefined
 
   /** A line of a check; in a pipeline they fold into a section. */
   #say(line: string): void {
@@ -232,17 +273,17 @@ export class Gate implements Reporter {
     return errors
   }
 
-  #cases(): Case[] {
-    const cases: Case[] = []
+  #tests(): TestCase[] {
     const seen = new Set<TestModule>(this.#modules.values())
     for (const spec of this.#expected) if (spec.testModule) seen.add(spec.testModule)
-    for (const module of seen) {
-      for (const test of module.children.allTests()) {
-        const result = resultOf(test)
-        if (result) cases.push({ result, observed: test.meta().observed ?? null })
-      }
-    }
-    return cases
+    return [...seen].flatMap((module) => [...module.children.allTests()])
+  }
+
+  #cases(): Case[] {
+    return this.#tests().flatMap((test): Case[] => {
+      const result = resultOf(test)
+      return result ? [{ result, observed: test.meta().observed ?? null }] : []
+    })
   }
 
   /** The report as it may be shown. */
@@ -261,6 +302,7 @@ export class Gate implements Reporter {
   #wholeReport(): Report {
     const plan = this.#plan
     const cases = this.#cases()
+    const environment = this.#environment()
     const source = plan?.source.state === 'known' ? plan.source.value : null
     const errors = this.#unwritable
       ? [...this.#errors, { code: 'REPORTS_UNWRITABLE', message: this.#unwritable }]
@@ -268,25 +310,35 @@ export class Gate implements Reporter {
     const about = { node: this.#node, source, nodeAddresses: plan?.node.internalIPs ?? [] }
     const { findings, follows } = diagnose(about, cases)
     const results = cases.map(({ result }): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
-    const { verdict, exitCode } = verdictOf(results, errors)
-    return {
+    const report: Report = {
       schema: 1,
       tool: { name: 'k8snetlook', version: VERSION },
       runId: plan?.runId ?? '',
       node: this.#node,
-      clusterUid: plan?.api.cluster.state === 'known' ? plan.api.cluster.value.uid : null,
+      clusterUid: plan ? clusterOf(plan) : null,
       started: this.#started.toISOString(),
       finished: this.#finished?.toISOString() ?? null,
       state: this.#finished ? 'complete' : 'incomplete',
-      verdict,
-      exitCode,
+      verdict: 'inconclusive',
+      exitCode: 2,
       source: source ? { namespace: source.namespace, name: source.name, foundBy: source.foundBy } : null,
       settings: plan?.settings ?? publicSettings(this.#settings),
       notes: plan?.notes ?? [],
       results,
       errors,
       findings,
+      ...(environment.length > 0 ? { environment } : {}),
     }
+    const comparing = this.#comparing(environment)
+    const compared = comparing ? compare(report, comparing) : { errors: [] }
+    const whole = { ...report, ...compared, errors: [...errors, ...compared.errors] }
+    return { ...whole, ...verdictOf(results, whole.errors, whole.comparison) }
+  }
+
+  /** What the set-up and the checks learned about node and cluster. */
+  #environment(): readonly StateFact[] {
+    const noted = this.#tests().flatMap((test) => test.meta().environment ?? [])
+    return [...(this.#plan?.environment ?? []), ...noted]
   }
 
   #write(): void {
@@ -321,6 +373,8 @@ export function gate() {
     },
   }
 }
+
+const clusterOf = ({ api: { cluster } }: Plan): string | null => (cluster.state === 'known' ? cluster.value.uid : null)
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
 

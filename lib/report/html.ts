@@ -2,6 +2,7 @@
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Result, Verdict } from '../types.ts'
 import { type Anchors, anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
+import { comparisonMarkup } from './html-comparison.ts'
 import { commands, evidenceMarkup } from './html-evidence.ts'
 import { pathsMarkup } from './html-paths.ts'
 import { STYLE } from './html-style.ts'
@@ -45,7 +46,7 @@ function page(report: Report, limit: number): string {
 ${bannerMarkup(report)}
 ${incompleteMarkup(report)}${findingsMarkup(report, anchors, limit)}${failed}
 ${runMarkup(report)}${failed ? null : unknown}${section(report, 'warn', 'Warnings', anchors)}
-<section><h2>All checks</h2>
+${comparisonMarkup(report, anchors)}<section><h2>All checks</h2>
 ${report.results.length > 0 ? checksMarkup(report.results, anchors, limit) : html`<p>No check has answered.</p>`}</section>
 ${pathsMarkup(report.results, anchors, limit)}${failed ? unknown : null}${aboutMarkup(report)}${settingsMarkup(report)}
 <footer>${report.tool.name} ${report.tool.version}. All evidence is in the JSON report beside this page. Times are UTC.</footer>

@@ -4,7 +4,8 @@
  */
 import junit, { type Builder, type TestCase, type TestSuite } from 'junit-report-builder'
 import { CODES } from '../diagnose/codes.ts'
-import type { Evidence, Place, Report, Result, RunError } from '../types.ts'
+import type { Change, Evidence, Place, Report, Result, RunError } from '../types.ts'
+import { aboutOf, type ComparisonLine, comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   evidenceLines,
   evidenceValue,
@@ -14,7 +15,7 @@ import {
   spreadOf,
   targetLines,
 } from './evidence.ts'
-import { baseName, causesBehind, runProblems, settled } from './model.ts'
+import { baseName, causesBehind, changeOf, isFailure, runProblems, settled } from './model.ts'
 import { oneLine } from './text.ts'
 
 /** At run time the module is the builder itself; its types claim a `default` inside. */
@@ -71,12 +72,23 @@ function documentOf(nodes: readonly Suites[]): string {
       addSuite(builder.testSuite(), suites, place, results)
       hosts.push(suites.report.node)
     }
+    if (suites.report.comparison) {
+      addComparison(builder.testSuite(), suites)
+      hosts.push(suites.report.node)
+    }
     addRun(builder.testSuite(), suites)
     hosts.push(suites.report.node)
   }
   const results = nodes.flatMap(({ report }) => report.results)
-  const skipped = results.filter(({ verdict }) => verdict === 'not-applicable').map(({ seen }) => seen)
+  const skipped = nodes.flatMap(({ report }) => report.results.flatMap((result) => reasonToSkip(result, report)))
   return complete(builder.build(), { hosts, skipped, seconds: secondsOf(results) })
+}
+
+/** In the order of the cases. */
+function reasonToSkip(result: Result, report: Report): readonly string[] {
+  const change = changeOf(report, result)
+  if (change?.excused) return [excuseOf(result, change)]
+  return result.verdict === 'not-applicable' ? [result.seen] : []
 }
 
 const secondsOf = (results: readonly Result[]): number => results.reduce((sum, { seconds }) => sum + seconds, 0)
@@ -92,20 +104,34 @@ function addSuite(suite: TestSuite, suites: Suites, place: Place, results: reado
       .file(result.file)
       .time(result.seconds)
     addVerdict(item, result, suites)
-    for (const [name, value] of propertiesOf(result)) item.property(name, value)
+    for (const [name, value] of propertiesOf(result, changeOf(report, result))) item.property(name, value)
   }
 }
 
 function addVerdict(item: TestCase, result: Result, { report, attachment }: Suites): void {
   const code = result.code ?? 'CHECK_CRASHED'
   const [cause] = causesBehind(result, report)
-  const message = oneLine(cause ? `follows from ${cause.code}: ${result.seen}` : result.seen, MESSAGE)
+  const change = changeOf(report, result)
+  const told = cause ? `follows from ${cause.code}: ${result.seen}` : result.seen
+  const message = oneLine(`${result.verdict === 'fail' ? markOf(change) : ''}${told}`, MESSAGE)
   const text = cdata(explain(result, report).join('\n'))
-  if (result.verdict === 'fail') item.failure(message, code).stacktrace(text)
+  if (change?.excused) item.skipped()
+  else if (result.verdict === 'fail') item.failure(message, code).stacktrace(text)
   else if (result.verdict === 'inconclusive') item.error(message, code, text)
   else if (result.verdict === 'not-applicable') item.skipped()
   else if (text) item.standardOutput(text)
-  if (result.verdict === 'fail' && attachment !== null) item.standardOutput(cdata(`[[ATTACHMENT|${attachment}]]`))
+  if (result.verdict === 'fail' && !change?.excused && attachment !== null)
+    item.standardOutput(cdata(`[[ATTACHMENT|${attachment}]]`))
+}
+
+/** "new: ", "known: " where earlier runs or waivers say so. */
+const markOf = (change: Change | undefined): string =>
+  change?.status === 'new' || change?.status === 'known' ? `${change.status}: ` : ''
+
+/** As test frameworks show an expected failure: skipped, with what failed and why that is excused. */
+function excuseOf(result: Result, change: Change): string {
+  const why = aboutOf(change) || 'it failed before'
+  return `known: ${result.code ?? ''}: ${result.seen} (${why})`
 }
 
 /** The cause that it follows from, or that it is; what was seen, what it means, what to do, and the evidence. */
@@ -114,7 +140,9 @@ function explain(result: Result, report: Report): string[] {
   const behind = causesBehind(result, report)
   const remedy = behind.length > 0 ? undefined : (result.hint ?? text?.remedy)
   const own = report.findings.filter(({ id }) => result.findings.includes(id))
+  const change = changeOf(report, result)
   return [
+    ...(change ? [`Beside earlier runs: ${[change.status, aboutOf(change)].filter(Boolean).join(', ')}`] : []),
     ...behind.map(({ code, confidence, cause }) => `Follows from ${code} (${confidence}): ${cause}`),
     ...(result.code ? [`${result.code}: ${result.seen}`] : result.seen ? [result.seen] : []),
     ...(text ? [`What it means: ${text.means}`] : []),
@@ -130,12 +158,14 @@ function explain(result: Result, report: Report): string[] {
   ]
 }
 
-function propertiesOf(result: Result): [string, string][] {
+function propertiesOf(result: Result, change: Change | undefined): [string, string][] {
   const fixed: [string, string | number | undefined][] = [
     ['verdict', result.verdict],
     ['code', result.code],
     ['row', result.row],
     ['family', result.family && `IPv${result.family}`],
+    ['comparison', change?.status],
+    ['waived until', change?.waiver?.expires],
     ['findings', result.findings.join(' ') || undefined],
   ]
   const known = fixed.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, `${value}`]]))
@@ -178,6 +208,32 @@ function figuresOf(item: Evidence): [part: string, unit: string | undefined, val
   ]
 }
 
+/** One case a question that only the comparison answers, the same in every run that compares. */
+function addComparison(suite: TestSuite, { report, prefix }: Suites): void {
+  const name = prefix === 'k8snetlook' ? 'comparison' : `${prefix}.comparison`
+  suite.name(name).timestamp(report.started).time(0)
+  const { comparison } = report
+  if (!comparison) return
+  for (const [index, run] of comparison.baselines.entries()) {
+    suite.property(`baseline ${index + 1}`, `${run.started} ${run.node} ${run.verdict} ${run.runId}`)
+  }
+  const parts = comparisonParts(report)
+  const item = suite.testCase().className(`${prefix}.comparison`).name('nothing is worse than before').time(0)
+  const worse = parts.find(({ kind }) => kind === 'worse')
+  const [first] = comparison.worse
+  if (worse && first && comparison.gate) {
+    const text = [...worse.lines.map(lineText), ...worse.remedies.map((remedy) => `What to do: ${remedy}`)].join('\n')
+    item.failure(oneLine(lineText(worse.lines[0] as ComparisonLine), MESSAGE), first.code).stacktrace(cdata(text))
+  }
+  const told = parts.flatMap(({ title, lines }) => [
+    `${title}: ${lines.length}`,
+    ...lines.map((line) => `  ${lineText(line)}`),
+  ])
+  item.standardOutput(cdata([comparisonSentence(comparison), ...told].join('\n')))
+}
+
+const lineText = ({ code, text }: ComparisonLine): string => oneLine(code ? `${code}: ${text}` : text, 600)
+
 function addRun(suite: TestSuite, { report, prefix, unique }: Suites): void {
   suite
     .name(prefix === 'k8snetlook' ? 'run' : `${prefix}.run`)
@@ -207,7 +263,9 @@ function addError(item: TestCase, problems: readonly [RunError, ...RunError[]]):
     const known = CODES[code]
     return [`${code}: ${message}`, ...(known ? [`What it means: ${known.means}`, `What to do: ${known.remedy}`] : [])]
   })
-  item.error(oneLine(problems[0].message, MESSAGE), problems[0].code, cdata(text.join('\n')))
+  const [{ message, code }] = problems
+  if (problems.every(isFailure)) item.failure(oneLine(message, MESSAGE), code).stacktrace(cdata(text.join('\n')))
+  else item.error(oneLine(message, MESSAGE), code, cdata(text.join('\n')))
 }
 
 /** "name", and from its second use on "name (2)": dashboards drop cases of equal names. */

@@ -1,6 +1,7 @@
 /** The report for a ticket or a chat, as GitHub and GitLab read Markdown: the verdict, the causes with what to do, and what else is not green. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Verdict } from '../types.ts'
+import { comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   countsLine,
   type Explained,
@@ -11,6 +12,7 @@ import {
   problemsOf,
   runProblems,
   settled,
+  standingOf,
   unexplained,
 } from './model.ts'
 import { pathRows } from './paths.ts'
@@ -20,6 +22,8 @@ import { count, oneLine } from './text.ts'
 const LISTED = 12
 /** Measured paths that are shown. */
 const PATHS = 24
+/** Lines of one part of the comparison. */
+const COMPARED = 40
 
 const WORD: Record<Verdict, string> = {
   pass: 'PASS',
@@ -41,6 +45,7 @@ export function toMarkdown(report: Report): string {
     ...problemBlocks(shown, 'warn', 'Warnings'),
     ...problemBlocks(shown, 'inconclusive', 'What could not be looked at'),
     ...runBlocks(shown),
+    ...comparisonBlocks(shown),
     ...pathBlocks(shown),
     footer(shown),
   ]
@@ -49,13 +54,14 @@ export function toMarkdown(report: Report): string {
 
 function whyBlocks(report: Report): string[] {
   const all = explainedBy(report)
-  return all.length === 0 ? [] : ['## Why', ...all.flatMap((one, index) => causeBlocks(one, index + 1))]
+  if (all.length === 0) return []
+  return ['## Why', ...all.flatMap((one, index) => causeBlocks(one, index + 1, standingOf(report, one.results)))]
 }
 
-function causeBlocks({ finding, results, verdict }: Explained, place: number): string[] {
+function causeBlocks({ finding, results, verdict }: Explained, place: number, standing: string): string[] {
   const { code, confidence, cause, remedy, hides, again } = finding
   return [
-    `### ${place}. ${WORD[verdict]} ${span(code)} (${confidence})`,
+    `### ${place}. ${WORD[verdict]} ${span(code)} (${[confidence, standing].filter(Boolean).join(', ')})`,
     escaped(oneLine(cause, 1200)),
     `**Do:** ${withCommands(remedy)}`,
     ...(hides ? [`**Not to be seen until this is mended:** ${escaped(oneLine(hides))}`] : []),
@@ -68,13 +74,15 @@ function causeBlocks({ finding, results, verdict }: Explained, place: number): s
 
 function problemBlocks(report: Report, verdict: 'fail' | 'warn' | 'inconclusive', title: string): string[] {
   const problems = problemsOf(unexplained(report), verdict)
-  return problems.length === 0 ? [] : [`## ${title}`, ...problems.flatMap(problemLines)]
+  return problems.length === 0
+    ? []
+    : [`## ${title}`, ...problems.flatMap((problem) => problemLines(problem, standingOf(report, problem.results)))]
 }
 
-function problemLines({ code, means, remedy, seen, results }: Problem): string[] {
+function problemLines({ code, means, remedy, seen, results }: Problem, standing: string): string[] {
   const names = seen === null ? results.map(({ name, seen: own }) => `${name}: ${oneLine(own, 200)}`) : namesOf(results)
   return [
-    `### ${span(code)}`,
+    `### ${span(code)}${standing === '' ? '' : ` (${standing})`}`,
     ...(seen ? [escaped(oneLine(seen, 1200))] : []),
     listed(names),
     ...(means ? [`**It means:** ${withCommands(means)}`] : []),
@@ -91,6 +99,22 @@ function runBlocks(report: Report): string[] {
     return `- ${where}${span(code)}: ${escaped(oneLine(message, 600))}${remedy}`
   })
   return ['## What went wrong around the checks', lines.join('\n')]
+}
+
+function comparisonBlocks(report: Report): string[] {
+  if (!report.comparison) return []
+  const parts = comparisonParts(report).flatMap(({ title, lines, remedies }) => {
+    const more = lines.length - COMPARED
+    const list = lines.slice(0, COMPARED).map(({ code, text }) => {
+      return `- ${code ? `${span(code)} ` : ''}${escaped(oneLine(text, 600))}`
+    })
+    return [
+      `### ${title}: ${lines.length}`,
+      [...list, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n'),
+      ...remedies.map((remedy) => `**Do:** ${withCommands(remedy)}`),
+    ]
+  })
+  return ['## Beside earlier runs', escaped(oneLine(comparisonSentence(report.comparison))), ...parts]
 }
 
 function pathBlocks(report: Report): string[] {

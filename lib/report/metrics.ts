@@ -2,7 +2,8 @@
  * The report in Prometheus' text format 0.0.4, for node_exporter's textfile collector. Labels hold roles only, never an address or
  * the name of a pod, so the number of series is that of the checks, whatever the cluster's size.
  */
-import type { Evidence, Report, Result, Verdict } from '../types.ts'
+import { echoesOf } from '../compare/figures.ts'
+import type { Report, Result, Verdict } from '../types.ts'
 import { isMeasured, spreadOf } from './evidence.ts'
 import { baseName, countVerdicts, familyOf, settled, VERDICTS } from './model.ts'
 
@@ -110,16 +111,6 @@ function findingCounts(codes: readonly string[]): Sample[] {
 }
 
 const isDns = ({ file }: Result): boolean => baseName(file).startsWith('dns-')
-
-type Echo = Readonly<Record<'sent' | 'received' | 'min ms' | 'avg ms' | 'max ms', number | null>>
-
-/** The rows of the table that every ping leaves. */
-function echoesOf({ evidence }: Result): Echo[] {
-  const table = evidence.find((item): item is Extract<Evidence, { kind: 'table' }> => {
-    return item.kind === 'table' && item.name === 'echoes'
-  })
-  return (table?.rows ?? []).map((row) => Object.fromEntries(row.map((cell, i) => [table?.columns[i], cell])) as Echo)
-}
 
 function roundTrips(result: Result): Sample[] {
   const times = (column: 'min ms' | 'avg ms' | 'max ms') =>

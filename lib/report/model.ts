@@ -1,23 +1,45 @@
 /** What the renderers share: the verdict of a run, the order of results, and problems grouped by cause. Pure. */
 import { CODES, rankOf } from '../diagnose/codes.ts'
-import type { Code, Family, Finding, Report, Result, RunError, Verdict } from '../types.ts'
-import { presentable } from './text.ts'
+import type { Change, Code, Comparison, Family, Finding, Report, Result, RunError, Verdict } from '../types.ts'
+import { count, presentable } from './text.ts'
 
 export const VERDICTS = ['fail', 'warn', 'inconclusive', 'pass', 'not-applicable'] as const satisfies readonly Verdict[]
 
 /**
- * Verdict and exit code of a run, the first that holds: any fail is 1, whatever else happened; anything inconclusive, an error
- * around the checks, or nothing executed is 2; else 0.
+ * Verdict and exit code of a run, the first that holds: any fail that is not excused, an expired waiver, or where the gate asks for
+ * it anything worse than before is 1, whatever else happened; anything inconclusive, an error around the checks, or nothing
+ * executed is 2; else 0, and amber while known failures are left.
  */
 export function verdictOf(
   results: readonly Result[],
   errors: readonly RunError[],
+  comparison?: Comparison,
 ): { verdict: Report['verdict']; exitCode: Report['exitCode'] } {
   const counts = countVerdicts(results)
-  if (counts.fail > 0) return { verdict: 'fail', exitCode: 1 }
+  const excused = comparison?.changes.filter((change) => change.excused).length ?? 0
+  const worse = comparison?.gate ? comparison.worse.length : 0
+  if (counts.fail > excused || errors.some(isFailure) || worse > 0) return { verdict: 'fail', exitCode: 1 }
   const executed = results.length - counts['not-applicable']
   if (counts.inconclusive > 0 || errors.length > 0 || executed === 0) return { verdict: 'inconclusive', exitCode: 2 }
-  return { verdict: counts.warn > 0 ? 'warn' : 'pass', exitCode: 0 }
+  return { verdict: counts.warn + counts.fail > 0 ? 'warn' : 'pass', exitCode: 0 }
+}
+
+/** An error around the checks that fails the run: an expired waiver. */
+export const isFailure = ({ code }: RunError): boolean => CODES[code]?.kind === 'fail'
+
+/** How a result stands beside earlier runs and waivers; undefined: as before, or nothing was compared. */
+export const changeOf = ({ comparison }: Report, { id }: Result): Change | undefined =>
+  comparison?.changes.find((change) => change.id === id)
+
+/** "new", "known", "1 new, 2 known": how those of `results` that failed stand beside before; '' where nothing was compared. */
+export function standingOf(report: Report, results: readonly Result[]): string {
+  const failed = results.filter(({ verdict }) => verdict === 'fail' || verdict === 'warn')
+  const statuses = failed.map((result) => changeOf(report, result)?.status)
+  const parts = (['new', 'known'] as const).flatMap((status) => {
+    const times = statuses.filter((one) => one === status).length
+    return times === 0 ? [] : [times === failed.length ? status : `${times} ${status}`]
+  })
+  return parts.join(', ')
 }
 
 export function countVerdicts(results: readonly Result[]): Record<Verdict, number> {
@@ -58,7 +80,11 @@ export function settled(report: Report): Report {
   const known = ready.get(report)
   if (known) return known
   const clean = presentable(report)
-  const shown = { ...clean, results: inOrder(clean.results), ...verdictOf(clean.results, runProblems(clean)) }
+  const shown = {
+    ...clean,
+    results: inOrder(clean.results),
+    ...verdictOf(clean.results, runProblems(clean), clean.comparison),
+  }
   ready.set(report, shown)
   return shown
 }
@@ -166,21 +192,47 @@ export function countsLine(results: readonly Result[]): string {
   return parts.join(', ') || 'no check gave an answer'
 }
 
+function failedSentence(report: Report): string {
+  const { comparison, results, errors } = report
+  const failed = results.filter((result) => result.verdict === 'fail' && !changeOf(report, result)?.excused)
+  const codes = [...new Set(problemsOf(failed, 'fail').map(({ code }) => code))].join(', ')
+  const worse = comparison?.gate ? comparison.worse : []
+  const expired = errors.filter(isFailure)
+  const sentences = [
+    ...(failed.length > 0
+      ? [`${count(failed.length, 'check')} failed${comparison?.gate ? ' that did not before' : ''}: ${codes}.`]
+      : []),
+    ...(worse.length > 0
+      ? [
+          `Worse than before: ${[...new Set(worse.map(({ code }) => code))].join(', ')} (${count(worse.length, 'time')}).`,
+        ]
+      : []),
+    ...(expired.length > 0 ? [`${count(expired.length, 'waiver')} ran out: WAIVER_EXPIRED.`] : []),
+    ...(results.some((result) => changeOf(report, result)?.excused) ? [knownSentence(report)] : []),
+  ]
+  return sentences.join(' ')
+}
+
+/** Of failures that do not fail the run. */
+function knownSentence({ comparison }: Report): string {
+  const excused = comparison?.changes.filter((change) => change.excused) ?? []
+  const waived = excused.filter(({ waiver }) => waiver).length
+  const which = waived === 0 ? '' : waived === excused.length ? ', waived' : `, ${waived} of them waived`
+  return `${count(excused.length, 'known failure')}${which}: ${[...new Set(excused.map(({ code }) => code))].join(', ')}.`
+}
+
 /** One sentence that stands at the head of every report. */
 export function headline(report: Report): string {
   const counts = countVerdicts(report.results)
   const unfinished = report.state === 'incomplete' ? ' The run is incomplete: what is missing was not asked.' : ''
-  if (report.verdict === 'fail') {
-    const codes = [...new Set(problemsOf(report.results, 'fail').map(({ code }) => code))]
-    const checks = counts.fail === 1 ? '1 check' : `${counts.fail} checks`
-    return `${checks} failed: ${codes.join(', ')}.${unfinished}`
-  }
+  if (report.verdict === 'fail') return `${failedSentence(report)}${unfinished}`
   if (report.state === 'incomplete') return `No verdict.${unfinished}`
   if (report.verdict === 'inconclusive') {
     if (countAnswered(report.results) === 0) return 'No verdict: nothing was asked.'
     if (counts.inconclusive === 0) return 'No verdict: the run itself broke.'
-    return `No verdict: ${counts.inconclusive} of ${report.results.length} questions could not be answered; no failure was seen.`
+    return `No verdict: ${counts.inconclusive} of ${report.results.length} questions could not be answered; ${counts.fail > 0 ? knownSentence(report) : 'no failure was seen.'}`
   }
+  if (counts.fail > 0) return `Nothing failed that is not excused. ${knownSentence(report)}`
   const fine =
     report.verdict === 'warn'
       ? 'Nothing failed, but read the warnings'

@@ -1,8 +1,9 @@
 /** What a run says to the pipeline that it is a step of: annotations, and sections that fold. Pure. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Pipeline } from '../settings.ts'
-import type { Report } from '../types.ts'
-import { explainedBy, problemsOf, runProblems, settled, unexplained } from './model.ts'
+import type { Report, Result } from '../types.ts'
+import { worseText } from './comparison.ts'
+import { changeOf, explainedBy, problemsOf, runProblems, settled, standingOf, unexplained } from './model.ts'
 import { count, oneLine } from './text.ts'
 
 /** GitHub shows ten errors and ten warnings of a step. */
@@ -28,18 +29,24 @@ export function sectionOf(kind: Pipeline['kind'] | undefined, title: string): (s
 /** Workflow commands of GitHub, one for each cause, roots first, then for what no finding explains. */
 export function annotations(report: Report): string[] {
   const shown = settled(report)
+  const excused = (results: readonly Result[]) =>
+    results.every((result) => result.verdict !== 'fail' || changeOf(shown, result)?.excused)
+  const titled = (title: string, results: readonly Result[]) => {
+    const standing = standingOf(shown, results)
+    return standing === '' ? title : `${title}, ${standing}`
+  }
   const causes = explainedBy(shown).map(({ finding, results, verdict }) =>
     command(
-      verdict === 'warn' ? 'warning' : 'error',
-      { file: results[0]?.file, title: `${finding.code} (${finding.confidence})` },
+      verdict === 'warn' || excused(results) ? 'warning' : 'error',
+      { file: results[0]?.file, title: titled(`${finding.code} (${finding.confidence})`, results) },
       `${oneLine(finding.cause, 1200)}\nDo: ${oneLine(finding.remedy, 1200)}\nExplains ${count(results.length, 'check')}.`,
     ),
   )
   const problems = (['fail', 'inconclusive', 'warn'] as const).flatMap((verdict) =>
     problemsOf(unexplained(shown), verdict).map(({ code, means, remedy, seen, results }) =>
       command(
-        verdict === 'warn' ? 'warning' : 'error',
-        { file: results[0]?.file, title: code },
+        verdict === 'warn' || (verdict === 'fail' && excused(results)) ? 'warning' : 'error',
+        { file: results[0]?.file, title: titled(code, results) },
         `${oneLine(seen ?? means, 1200)}\nDo: ${oneLine(remedy, 1200)}\n${count(results.length, 'check')}.`,
       ),
     ),
@@ -47,7 +54,12 @@ export function annotations(report: Report): string[] {
   const broken = runProblems(shown).map(({ code, message, file }) =>
     command('error', { file, title: code }, `${oneLine(message, 1200)}\nDo: ${CODES[code]?.remedy ?? ''}`),
   )
-  const all = [...causes, ...problems, ...broken]
+  const worse = (shown.comparison?.worse ?? []).map((one) => {
+    const file = shown.results.find(({ id }) => id === one.id)?.file
+    const said = `${worseText(one)}\nDo: ${CODES[one.code]?.remedy ?? ''}`
+    return command(shown.comparison?.gate ? 'error' : 'warning', { file, title: one.code }, said)
+  })
+  const all = [...causes, ...problems, ...worse, ...broken]
   return (['error', 'warning'] as const).flatMap((level) =>
     all.filter((line) => line.startsWith(`::${level} `)).slice(0, ANNOTATIONS),
   )

@@ -4,7 +4,19 @@
  */
 import { createHmac } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
-import type { Answer, Evidence, Finding, Plan, Report, Result, Target } from '../types.ts'
+import type { Identity } from '../compare/index.ts'
+import type {
+  Answer,
+  Change,
+  Comparison,
+  Evidence,
+  Finding,
+  Plan,
+  Report,
+  Result,
+  StateFact,
+  Target,
+} from '../types.ts'
 
 type Kind = 'pod' | 'ns' | 'node' | 'host' | 'cluster' | 'ip4' | 'ip6' | 'mac'
 
@@ -20,6 +32,7 @@ const GENERATED = /-[bcdfghjklmnpqrstvwxz2456789]{5}$/
 const IPV6 = /(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4})(?![\w:])/gi
 const IPV4 = /(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)/g
 const MAC = /(?<![\w:])[0-9a-f]{2}(?::[0-9a-f]{2}){5}(?![\w:])/gi
+const REPORT_FILE = /\b(report|junit|metrics)-([a-z0-9.-]+?)\.(json|html|md|xml|prom)\b/gi
 const PAIR = /(?<![\w./-])([a-z0-9-]+)\/([a-z0-9][a-z0-9.-]*[a-z0-9])/gi
 
 export class Pseudonyms {
@@ -64,16 +77,22 @@ export class Pseudonyms {
 
   /** Text without names and addresses. */
   text(text: string): string {
-    return text
-      .replace(MAC, (mac) => this.of('mac', mac.toLowerCase()))
-      .replace(IPV6, (address) => this.#address(address))
-      .replace(IPV4, (address) => this.#address(address))
-      .replace(PAIR, (pair, namespace: string, name: string) => {
-        if (this.#kinds.get(name) !== 'pod' && !GENERATED.test(name)) return pair
-        const shown = WELL_KNOWN.has(namespace) ? namespace : this.of('ns', namespace)
-        return `${shown}/${this.of('pod', name)}`
-      })
-      .replace(TOKEN, (token) => this.#token(token))
+    return (
+      text
+        // a report is named after its node
+        .replace(REPORT_FILE, (_, kind: string, node: string, end: string) => {
+          return `${kind}-${isPseudonym(node) ? node : this.of('node', node)}.${end}`
+        })
+        .replace(MAC, (mac) => this.of('mac', mac.toLowerCase()))
+        .replace(IPV6, (address) => this.#address(address))
+        .replace(IPV4, (address) => this.#address(address))
+        .replace(PAIR, (pair, namespace: string, name: string) => {
+          if (this.#kinds.get(name) !== 'pod' && !GENERATED.test(name)) return pair
+          const shown = WELL_KNOWN.has(namespace) ? namespace : this.of('ns', namespace)
+          return `${shown}/${this.of('pod', name)}`
+        })
+        .replace(TOKEN, (token) => this.#token(token))
+    )
   }
 
   #address(text: string): string {
@@ -156,6 +175,53 @@ function learnSetting(known: Pseudonyms, name: string, value: string): void {
   } else if (name === 'DST_SVC' && value.includes('/')) known.learn('ns', value.split('/')[0] ?? '')
 }
 
+/** A node's name in the reports of a run that hides names. */
+export const isPseudonym = (node: string): boolean => /^node-[0-9a-f]{8}$/.test(node)
+
+/** Paths that may hold a node's name. */
+const PATHS: ReadonlySet<string> = new Set(['BASELINE', 'KNOWN_ISSUES'])
+
+const redactedSettings = (settings: Report['settings'], known: Pseudonyms): Report['settings'] =>
+  settings.map(({ name, value }) => ({ name, value: PATHS.has(name) ? '[path hidden]' : known.text(value) }))
+
+const redactedFact = (fact: StateFact, known: Pseudonyms): StateFact => ({
+  ...fact,
+  name: known.text(fact.name),
+  value: typeof fact.value === 'string' ? known.text(fact.value) : fact.value,
+  ...(fact.why === undefined ? {} : { why: known.text(fact.why) }),
+})
+
+/** What a run says of itself, in the words of an earlier run that hides names: then the two can be compared. */
+export const redactedIdentity = (own: Identity, known: Pseudonyms): Identity => ({
+  node: known.of('node', own.node),
+  clusterUid: own.clusterUid === null ? null : known.of('cluster', own.clusterUid),
+  settings: redactedSettings(own.settings, known),
+  environment: own.environment.map((fact) => redactedFact(fact, known)),
+})
+
+export const redactedChange = (change: Change, known: Pseudonyms): Change =>
+  change.waiver ? { ...change, waiver: { ...change.waiver, reason: known.text(change.waiver.reason) } } : change
+
+/** Names and codes are roles; texts of the user, and what was set, may hold more. */
+function redactedComparison(comparison: Comparison, known: Pseudonyms): Comparison {
+  const value = (of: string | number | null) => (typeof of === 'string' ? known.text(of) : of)
+  return {
+    ...comparison,
+    baselines: comparison.baselines.map((run) => ({
+      ...run,
+      node: isPseudonym(run.node) ? run.node : known.of('node', run.node),
+    })),
+    notes: comparison.notes.map((note) => known.text(note)),
+    changes: comparison.changes.map((change) => redactedChange(change, known)),
+    stateChanges: comparison.stateChanges.map(({ topic, name, before, now }) => ({
+      topic,
+      name: known.text(name),
+      before: value(before),
+      now: value(now),
+    })),
+  }
+}
+
 /** The report with pseudonyms in place of names; ids, names of checks, codes and figures stay. */
 export function redacted(report: Report, known: Pseudonyms): Report {
   const text = (value: string) => known.text(value)
@@ -168,11 +234,13 @@ export function redacted(report: Report, known: Pseudonyms): Report {
       name: known.of('pod', report.source.name),
       foundBy: text(report.source.foundBy),
     },
-    settings: report.settings.map(({ name, value }) => ({ name, value: text(value) })),
+    settings: redactedSettings(report.settings, known),
     notes: report.notes.map(text),
     results: report.results.map((result) => redactedResult(result, known)),
     errors: report.errors.map((error) => ({ ...error, message: text(error.message) })),
     findings: report.findings.map((finding) => redactedFinding(finding, known)),
+    ...(report.environment ? { environment: report.environment.map((fact) => redactedFact(fact, known)) } : {}),
+    ...(report.comparison ? { comparison: redactedComparison(report.comparison, known) } : {}),
   }
 }
 

@@ -1,6 +1,7 @@
 /** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
 import { CODES } from '../diagnose/codes.ts'
-import type { Report, Result, RunError, Verdict } from '../types.ts'
+import type { Change, Report, Result, RunError, Verdict } from '../types.ts'
+import { comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   countsLine,
   type Explained,
@@ -11,6 +12,7 @@ import {
   problemsOf,
   runProblems,
   settled,
+  standingOf,
   unexplained,
 } from './model.ts'
 import { type PathRow, pathRows } from './paths.ts'
@@ -22,6 +24,8 @@ const WIDTH = 100
 const SIGNALLER_WIDTH = 19
 /** Names that one problem lists before it counts the rest. */
 const LISTED = 12
+/** Lines of one part of the comparison. */
+const COMPARED = 20
 
 /** Select Graphic Rendition codes of ECMA-48. */
 const STYLE: Record<Verdict | 'bold' | 'dim', string> = {
@@ -49,16 +53,19 @@ const painter =
   (style, text) =>
     colour ? `\u001b[${STYLE[style]}m${text}\u001b[0m` : text
 
-/** One line: verdict, name, and what was seen. */
-export function checkLine(result: Result, colour: boolean): string {
+/** One line: verdict, how it stands beside earlier runs where that is known, name, and what was seen. */
+export function checkLine(result: Result, colour: boolean, change?: Change): string {
   const paint = painter(colour)
   const { verdict, name, code, seen, seconds } = presentable(result)
+  const bad = verdict === 'fail' || verdict === 'warn'
+  const mark = bad && (change?.status === 'new' || change?.status === 'known') ? ` ${change.status}` : ''
   const shownCode = code && verdict !== 'pass' ? `${code}: ` : ''
   const reason = seen || shownCode ? `  ${shownCode}${oneLine(seen, 200)}` : ''
   const time = seconds >= 1 ? `  (${seconds.toFixed(1)} s)` : ''
   const quiet = verdict === 'pass' || verdict === 'not-applicable'
   const tail = `${reason}${time}`
-  return `${paint(verdict, WORD[verdict].padEnd(WORD_WIDTH))}  ${oneLine(name)}${quiet && tail ? paint('dim', tail) : tail}`
+  const word = `${WORD[verdict]}${mark}`.padEnd(WORD_WIDTH)
+  return `${paint(change?.excused ? 'warn' : verdict, word)}  ${oneLine(name)}${quiet && tail ? paint('dim', tail) : tail}`
 }
 
 /**
@@ -74,6 +81,7 @@ export function summary(report: Report, paths: readonly string[], colour: boolea
     section(shown, 'warn', 'Warnings', paint),
     section(shown, 'inconclusive', 'What could not be looked at', paint),
     runSection(shown, paint),
+    comparisonSection(shown, paint),
     pathSection(shown, paint),
     facts(shown, paths),
     verdictLine(shown, paint),
@@ -89,16 +97,19 @@ function whySection(report: Report, paint: Paint): string[] {
   if (all.length === 0) return []
   const explained = new Set(all.flatMap(({ results }) => results)).size
   const title = `Why: ${count(all.length, 'cause')} of ${count(explained, 'check')} that ${explained === 1 ? 'is' : 'are'} not green`
-  return [paint('bold', title), ...all.flatMap((one, index) => ['', ...causeLines(one, index + 1, paint)])]
+  return [
+    paint('bold', title),
+    ...all.flatMap((one, index) => ['', ...causeLines(one, index + 1, standingOf(report, one.results), paint)]),
+  ]
 }
 
-function causeLines({ finding, results, verdict }: Explained, place: number, paint: Paint): string[] {
+function causeLines({ finding, results, verdict }: Explained, place: number, standing: string, paint: Paint): string[] {
   const { code, cause, confidence, remedy, hides, again } = finding
   const followers = namesOf(results.filter((result) => result.code !== code))
   const named = followers.slice(0, LISTED)
   const more = followers.length - named.length
   return [
-    paint(verdict, `${place}. ${WORD[verdict]} ${code} (${confidence})`),
+    paint(verdict, `${place}. ${WORD[verdict]} ${code} (${[confidence, standing].filter(Boolean).join(', ')})`),
     ...labelled('cause', cause),
     ...labelled('do', remedy),
     ...(hides ? labelled('hidden', `${hides}: not to be seen until this is mended`) : []),
@@ -118,11 +129,19 @@ function section(report: Report, verdict: 'fail' | 'warn' | 'inconclusive', titl
   const problems = problemsOf(unexplained(report), verdict)
   if (problems.length === 0) return []
   const checks = problems.reduce((sum, { results }) => sum + results.length, 0)
-  const lines = problems.flatMap((problem) => ['', ...problemLines(problem, verdict, paint)])
+  const lines = problems.flatMap((problem) => [
+    '',
+    ...problemLines(problem, verdict, standingOf(report, problem.results), paint),
+  ])
   return [paint('bold', `${title}: ${count(checks, 'check')}`), ...lines]
 }
 
-function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive', paint: Paint): string[] {
+function problemLines(
+  problem: Problem,
+  verdict: 'fail' | 'warn' | 'inconclusive',
+  standing: string,
+  paint: Paint,
+): string[] {
   const { code, means, remedy, seen, results } = problem
   const checks =
     seen === null ? results.map((r) => [r.name, r.seen] as const) : namesOf(results).map((n) => [n, ''] as const)
@@ -142,7 +161,8 @@ function problemLines(problem: Problem, verdict: 'fail' | 'warn' | 'inconclusive
   ]
   // one reason for many checks comes before them; what each saw by itself stands with its name
   const reasonFirst = seen !== null && results.length > 1
-  return [paint(verdict, `${WORD[verdict]} ${code}`), ...(reasonFirst ? [...reasons, ...list] : [...list, ...reasons])]
+  const head = `${WORD[verdict]} ${code}${standing === '' ? '' : ` (${standing})`}`
+  return [paint(verdict, head), ...(reasonFirst ? [...reasons, ...list] : [...list, ...reasons])]
 }
 
 function runSection(report: Report, paint: Paint): string[] {
@@ -165,6 +185,26 @@ function messagesOf(problems: readonly RunError[]): string[] {
   const times = new Map<string, number>()
   for (const { message } of problems) times.set(message, (times.get(message) ?? 0) + 1)
   return [...times].map(([message, files]) => (files === 1 ? message : `${message} (in ${files} files)`))
+}
+
+function comparisonSection(report: Report, paint: Paint): string[] {
+  if (!report.comparison) return []
+  return [
+    paint('bold', 'Beside earlier runs'),
+    ...wrap(comparisonSentence(report.comparison), '    ', '    '),
+    ...comparisonParts(report).flatMap(({ title, lines, remedies }) => {
+      const more = lines.length - COMPARED
+      return [
+        '',
+        `    ${title}: ${lines.length}`,
+        ...lines.slice(0, COMPARED).flatMap(({ code, text }) => {
+          return wrap(oneLine(code ? `${code}: ${text}` : text, 600), '    - ', '      ')
+        }),
+        ...(more > 0 ? [`    - and ${more} more, in the JSON report`] : []),
+        ...remedies.flatMap((remedy) => labelled('do', remedy)),
+      ]
+    }),
+  ]
 }
 
 const PATH_COLUMNS = ['path', 'family', 'promised', 'measured', 'signalled by', 'verdict'] as const

@@ -9,6 +9,8 @@ import {
   type ExternalAddresses,
   expectedDenials,
   externalAddresses,
+  gate,
+  listOf,
   namespaceName,
   nodeName,
   type Parsed,
@@ -58,6 +60,12 @@ export interface Settings {
   /** Bytes. */
   readonly expectedMtu: number | null
   readonly expectDenied: readonly ExpectedDenial[]
+  /** Reports of earlier runs, or directories of them. */
+  readonly baseline: readonly string[]
+  /** GATE=regressions: of failures only new ones fail the run, and so does what is worse than before. */
+  readonly gateRegressions: boolean
+  /** File of waivers. */
+  readonly knownIssues: string | null
   /** What Kubernetes, the system and a pipeline set, not the user: where the in-cluster API is, the home directory, who runs the run. */
   readonly surroundings: {
     readonly home: string | null
@@ -128,6 +136,9 @@ export function parseSettings(env: Environment): ParsedSettings {
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     expectDenied: read('EXPECT_DENIED', expectedDenials, []),
+    baseline: read('BASELINE', (value) => ({ value: listOf(value) }), []),
+    gateRegressions: read('GATE', gate, false),
+    knownIssues: read('KNOWN_ISSUES', text, null),
     surroundings: {
       home: raw('HOME'),
       inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },
@@ -150,8 +161,19 @@ function pipelineOf(raw: (name: string) => string | null): Pipeline | null {
   return raw('JENKINS_URL') === null ? null : { kind: 'jenkins', root: raw('WORKSPACE'), summary: null }
 }
 
-/** namespace/name beside another namespace variable: which one is meant cannot be known. */
 function contradictions(settings: Settings): SettingProblem[] {
+  const gated = settings.gateRegressions && settings.baseline.length === 0
+  const without = {
+    variable: 'GATE',
+    value: 'regressions',
+    problem: 'there is nothing to compare with: BASELINE is not set',
+    next: 'Set BASELINE to the report-<node>.json of an earlier run; to waive failures without one, KNOWN_ISSUES is enough.',
+  }
+  return [...(gated ? [without] : []), ...twoNamespaces(settings)]
+}
+
+/** namespace/name beside another namespace variable: which one is meant cannot be known. */
+function twoNamespaces(settings: Settings): SettingProblem[] {
   const pairs = [
     ['SRC_POD', settings.sourcePod, 'SRC_NAMESPACE', settings.sourceNamespace],
     ['DST_POD', settings.destinationPod, 'DST_NAMESPACE', settings.destinationNamespace],

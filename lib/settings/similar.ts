@@ -58,7 +58,8 @@ export function nearMiss<Name extends string>(name: string, ours: readonly Name[
   const plain = words.map((word) => WORDS[word] ?? word).join('')
   for (const our of ours) {
     const wanted = our.replaceAll('_', '')
-    const allowed = wanted.length >= 10 ? 2 : 1
+    // of a short name too many words are neighbours: DATE is not GATE
+    const allowed = wanted.length >= 10 ? 2 : wanted.length < 5 ? 0 : 1
     if (Math.abs(plain.length - wanted.length) <= allowed && editDistance(plain, wanted) <= allowed) return our
   }
   return null

@@ -151,6 +151,27 @@ export const SETTINGS = [
     example: '1',
   },
   {
+    name: 'BASELINE',
+    meaning:
+      'The JSON reports of earlier runs to compare with, separated by commas, or directories of them: every report then says what is new, known, fixed or worse.',
+    default: 'none: nothing is compared',
+    example: 'before/report-worker-1.json',
+  },
+  {
+    name: 'GATE',
+    meaning:
+      'regressions: only what fails that did not fail in BASELINE, or is measurably worse, fails the run (exit code 1).',
+    default: 'every failure fails the run',
+    example: 'regressions',
+  },
+  {
+    name: 'KNOWN_ISSUES',
+    meaning:
+      'A YAML or JSON file of waivers: failures that do not fail the run, each with a reason and a last day. One that has run out fails the run.',
+    default: 'none: nothing is waived',
+    example: 'known-issues.yaml',
+  },
+  {
     name: 'REPORTS_DIR',
     meaning: 'The directory for the reports.',
     default: 'reports',

@@ -238,3 +238,16 @@ export function wholeNumber(text: string, least: number, most: number): Parsed<n
     next: `Write a number from ${least} to ${most}.`,
   }
 }
+
+/** Parts between commas. */
+export const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+
+/** GATE: whether only regressions fail the run. */
+export function gate(text: string): Parsed<boolean> {
+  if (text.toLowerCase() === 'regressions') return { value: true }
+  return { problem: 'this is no gate', next: 'Write regressions, or unset it: then every failure fails the run.' }
+}

@@ -12,6 +12,7 @@ import { toJUnit, toMergedJUnit } from '../../lib/report/junit.ts'
 import { settled } from '../../lib/report/model.ts'
 import type { Report, Result } from '../../lib/types.ts'
 import { everything, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
+import { whole } from '../unit/report/sample-comparison.ts'
 import { junit2html, type ReadCase, type ReadSuite, readJUnit } from './python.ts'
 
 const SCHEMA = fileURLToPath(new URL('../fixtures/junit/jenkins-junit.xsd', import.meta.url))
@@ -34,6 +35,7 @@ const REPORTS: Readonly<Record<string, string>> = {
   'hostile names': toJUnit(report([hostile, skipped], { node: HOSTILE })),
   'an unfinished run': toJUnit(report(everything.slice(0, 2), { state: 'incomplete', finished: null })),
   'nothing answered': toJUnit(report([])),
+  'beside an earlier run': toJUnit(whole),
   'two nodes': toMergedJUnit([full, report([...everything, hostile], { node: 'n2.example' })]),
 }
 
@@ -96,6 +98,22 @@ const expectedOf = ({ results }: Report) => {
     passed: count('pass', 'warn') + 1,
   }
 }
+
+test('junitparser: a known failure is skipped with its reason, a new one fails', () => {
+  const cases = readJUnit(fileOf('beside an earlier run')).flatMap(({ cases: own }) => own)
+  const kinds = cases.map(({ name, results }) => [name, results.map(({ kind }) => kind).join()])
+  expect(Object.fromEntries(kinds)).toEqual({
+    'fails anew, from the pod': 'Failure',
+    'fails as before, from the pod': 'Skipped',
+    'fails and is waived, from the pod': 'Skipped',
+    'passes again, from the pod': '',
+    'passes, from the pod': '',
+    'nothing is worse than before': 'Failure',
+    'the run ended in order': '',
+  })
+  const waived = cases.find(({ name }) => name.startsWith('fails and is waived'))
+  expect(waived?.results[0]?.message).toMatch(/^known: LINK_DOWN: .*waived until 2026-06-30, ticket 4711/)
+})
 
 describe('junitparser', () => {
   let suites: readonly ReadSuite[]

@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url))
 const READ = fileURLToPath(new URL('read.py', import.meta.url))
+const PIPELINES = fileURLToPath(new URL('pipelines.py', import.meta.url))
 
-/** Path of the environment; the first call installs it (seconds, from PyPI). */
-function environment(): string {
+/** Path of the environment; the first call installs it (from PyPI: seconds, on a busy machine a minute and more). */
+export function environment(): string {
   const hash = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12)
   const cache = join(homedir(), '.cache', 'k8snetlook-contract')
   const wanted = join(cache, hash)
@@ -72,4 +73,16 @@ export const readMetrics = (path: string): readonly ReadFamily[] => read('metric
 /** Makes junit2html's page of a JUnit file. */
 export function junit2html(path: string, page: string): void {
   execFileSync(join(environment(), 'bin', 'junit2html'), [path, page], { stdio: 'pipe' })
+}
+
+/** Throws with what is wrong in a file by the SchemaStore copy that check-jsonschema carries ("gitlab-ci", "github-workflows"). */
+export function checkSchema(schema: string, path: string): void {
+  execFileSync(join(environment(), 'bin', 'check-jsonschema'), ['--builtin-schema', `vendor.${schema}`, path], {
+    stdio: 'pipe',
+  })
+}
+
+/** Throws where a file is no Workflow by the models that hera has of Argo's API, or no text of Groovy 3. */
+export function checkPipeline(kind: 'argo' | 'groovy', path: string): void {
+  execFileSync(join(environment(), 'bin', 'python'), [PIPELINES, kind, path], { stdio: 'pipe' })
 }

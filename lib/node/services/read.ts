@@ -51,14 +51,20 @@ export async function readServices(
   if (!output.ok) return output
   const [v4 = '', v6 = '', devices = '', ipvs = '', ipt4 = '', ipt6 = ''] = output.value.split(`${MARK}\n`)
   const nftables = await Promise.all([readNft(path, 4, v4, addresses), readNft(path, 6, v6, addresses)])
+  const lines = { 4: ipt4.split('\n'), 6: ipt6.split('\n') }
   const names = devices.split('\n').map((name) => name.trim())
   const proxies = [
-    ...nftables,
-    iptablesRules(4, ipt4.split('\n'), addresses),
-    iptablesRules(6, ipt6.split('\n'), addresses),
+    ...nftables.map((one) => one?.rules ?? null),
+    iptablesRules(4, lines[4], addresses),
+    iptablesRules(6, lines[6], addresses),
     ...(names.includes(IPVS_DEVICE) ? parseIpvs(ipvs) : []),
   ].filter((one): one is ProxyRules => one !== null)
-  return { ok: true, value: { proxies, replacement: replacementAmong(names) }, evidence: [] }
+  const counts = proxies.map(({ family, mode, rules }) => {
+    if (mode === 'nftables') return { family, mode, rules: nftables[family === 4 ? 0 : 1]?.entries ?? 0 }
+    if (mode === 'ipvs') return { family, mode, rules: rules.length }
+    return { family, mode, rules: lines[family].filter((line) => line.startsWith('-A ')).length }
+  })
+  return { ok: true, value: { proxies, replacement: replacementAmong(names), counts }, evidence: [] }
 }
 
 /** Made by kube-proxy in IPVS mode; others use IPVS too (pkg/proxy/ipvs/proxier.go). */
@@ -89,13 +95,14 @@ async function readNft(
   family: Family,
   output: string,
   addresses: ReadonlySet<string>,
-): Promise<ProxyRules | null> {
+): Promise<{ readonly rules: ProxyRules | null; readonly entries: number } | null> {
   const items = decodeNft(output)
   if (items === null) return null
-  const ips = parseServiceIps(items).filter(({ address }) => addresses.has(address))
+  const all = parseServiceIps(items)
+  const ips = all.filter(({ address }) => addresses.has(address))
   const whole = parseChains(items)
   const chains = whole.size > 0 || ips.length === 0 ? whole : parseChains(await listChains(path, family, ips))
-  return nftRules(family, ips, chains, parseNodePortAddresses(items))
+  return { rules: nftRules(family, ips, chains, parseNodePortAddresses(items)), entries: all.length }
 }
 
 async function listChains(path: string | null, family: Family, ips: readonly ServiceIp[]) {

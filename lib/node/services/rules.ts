@@ -29,4 +29,6 @@ export interface NodeServices {
   readonly proxies: readonly ProxyRules[]
   /** What answers for services instead of kube-proxy, by the devices that it makes; null: none is known. */
   readonly replacement: string | null
+  /** How much kube-proxy wrote for all services: rules of its chains (iptables), addresses with port (nftables, IPVS). */
+  readonly counts: readonly { readonly family: Family; readonly mode: ProxyMode; readonly rules: number }[]
 }

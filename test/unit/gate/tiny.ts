@@ -31,6 +31,7 @@ export interface TinyRun {
   readonly report: Report
   readonly output: string
   readonly reports: readonly string[]
+  readonly reportsDir: string
 }
 
 export interface Tiny {
@@ -40,7 +41,8 @@ export interface Tiny {
 }
 
 export interface TinyOptions {
-  readonly env?: Readonly<Record<string, string>>
+  /** REPORTS_DIR: a directory of its own unless it is set. */
+  readonly env?: Readonly<Record<string, string>> & { readonly REPORTS_DIR?: string }
   readonly during?: (process: ChildProcess, output: () => string) => Promise<void>
 }
 
@@ -75,7 +77,8 @@ export function tiny(files: Readonly<Record<string, string>>, given: Plan = plan
   }
   let runs = 0
   return {
-    run: (args, options = {}) => runIn(root, join(root, `reports-${runs++}`), args, options),
+    run: (args, options = {}) =>
+      runIn(root, options.env?.REPORTS_DIR ?? join(root, `reports-${runs++}`), args, options),
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -98,6 +101,7 @@ async function runIn(
   await during?.(child, () => output)
   const exitCode = await ended
   const reports = readdirSync(reportsDir).filter((name) => !name.startsWith('.'))
-  const report = JSON.parse(readFileSync(join(reportsDir, 'report-n1.json'), 'utf8'))
-  return { exitCode, report, output, reports }
+  const json = reports.find((name) => name.endsWith('.json')) ?? 'report-n1.json'
+  const report = JSON.parse(readFileSync(join(reportsDir, json), 'utf8'))
+  return { exitCode, report, output, reports, reportsDir }
 }

@@ -13,6 +13,7 @@ const absent = { state: 'absent', need: 'EXTERNAL_IP', finding: 'not set' } as c
 const known = <T>(value: T): Fact<T> => ({ state: 'known', value })
 
 const plan: Plan = {
+  environment: [],
   addressPools: { state: 'absent', need: 'a range', finding: 'none' },
   runId: 'r',
   probes: 5,

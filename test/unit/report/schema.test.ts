@@ -28,6 +28,13 @@ test.each([
   ['Hop', SCHEMA.$defs?.hop],
   ['PathMtuFigures', SCHEMA.$defs?.pathMtuFigures],
   ['RunError', SCHEMA.$defs?.runError],
+  ['StateFact', SCHEMA.$defs?.stateFact],
+  ['Comparison', SCHEMA.$defs?.comparison],
+  ['BaselineRun', SCHEMA.$defs?.baselineRun],
+  ['Change', SCHEMA.$defs?.change],
+  ['Before', SCHEMA.$defs?.before],
+  ['Worsening', SCHEMA.$defs?.worsening],
+  ['StateChange', SCHEMA.$defs?.stateChange],
 ] as const)('%s has the fields of its type, and the same ones are required', (name, schema) => {
   const { all, required } = fieldsOf(name)
   expect(all.length).toBeGreaterThan(2)

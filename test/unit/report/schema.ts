@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 
-type Definition = 'result' | 'finding' | 'target' | 'answer' | 'hop' | 'pathMtuFigures' | 'runError'
+type Definition =
+  | ('result' | 'finding' | 'target' | 'answer' | 'hop' | 'pathMtuFigures' | 'runError')
+  | ('stateFact' | 'comparison' | 'baselineRun' | 'change' | 'before' | 'worsening' | 'stateChange')
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>

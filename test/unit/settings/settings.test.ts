@@ -166,6 +166,37 @@ test('numbers, switches, sockets', () => {
   expect(parseSettings({ KUBECONFIG: '/a::/b' }).settings.kubeconfig).toEqual(['/a', '/b'])
 })
 
+describe('the gate', () => {
+  test('baselines are separated by commas', () => {
+    const { settings, problems } = parseSettings({
+      BASELINE: 'a.json, before/ ,',
+      GATE: 'regressions',
+      KNOWN_ISSUES: 'k.yaml',
+    })
+    expect(problems).toEqual([])
+    expect(settings).toMatchObject({ baseline: ['a.json', 'before/'], gateRegressions: true, knownIssues: 'k.yaml' })
+  })
+
+  test('a gate that is none, and one without a baseline', () => {
+    expect(problemOf({ GATE: 'all', BASELINE: 'a.json' })).toBe('this is no gate')
+    expect(problemOf({ GATE: 'regressions' })).toMatch(/BASELINE is not set/)
+    expect(problemOf({ GATE: 'regressions', BASELINE: ' , ' })).toMatch(/BASELINE is not set/)
+  })
+
+  test('waivers need no baseline, and a baseline no gate', () => {
+    expect(problemsOf({ KNOWN_ISSUES: 'k.yaml' })).toEqual([])
+    expect(problemsOf({ BASELINE: 'a.json' })).toEqual([])
+  })
+
+  test('a word that is near to a short name is none of ours', () => {
+    expect(parseSettings({ DATE: '2030-01-01', GAME: 'x' }).hints).toEqual([])
+    expect(parseSettings({ BASELINES: 'x', KNOWN_ISSUE: 'y' }).hints.map(({ meant }) => meant)).toEqual([
+      'BASELINE',
+      'KNOWN_ISSUES',
+    ])
+  })
+})
+
 describe('near misses', () => {
   test.each([
     ['SRCPOD', 'SRC_POD'],
