@@ -143,8 +143,8 @@ function escaped(text: string): string {
       .replace(/#(?=\w)/g, '&#35;')
       .replace(/[\\`*[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, '\\$&')
       // at the beginning of a block: a heading, a list, a line below a heading
-      .replace(/^[#+=-]/, '\\$&')
-      .replace(/^(\d{1,9})([.)])/, '$1\\$2')
+      .replace(/^(?:#{1,6}|[+-])(?=\s|$)|^(?:=+|-+)$/, '\\$&')
+      .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
       .replace(/\b(https?|ftp):\/\//g, '$1:&#47;&#47;')
       .replace(/\bwww\./g, 'www&#46;')
   )
