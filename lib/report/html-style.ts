@@ -54,6 +54,7 @@ details[open]>summary{margin-bottom:.4rem}
 .data{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 .data caption{text-align:left;color:var(--soft);padding-bottom:.2rem}
 .data th,.data td{border:1px solid var(--line);padding:.15rem .5rem;text-align:left;white-space:nowrap}
+.grid th[scope=row]{font-weight:400;min-width:18rem;white-space:normal}.grid td{color:var(--tone);font-weight:600}.grid td:is(.pass,.not-applicable,.missing){font-weight:400}
 .path{font-size:.92rem;padding-left:1.4rem}
 .plain{padding-left:1.2rem}
 .paths{font-variant-numeric:tabular-nums}

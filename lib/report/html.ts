@@ -2,14 +2,13 @@
 import type { Report, Verdict } from '../types.ts'
 import { cardsOf } from './html-causes.ts'
 import { anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
+import { documentText, MAX_BYTES } from './html-document.ts'
 import { pathsMarkup } from './html-paths.ts'
 import { sceneMarkup } from './html-scene.ts'
-import { STYLE } from './html-style.ts'
 import { html, type Markup } from './markup.ts'
 import { countVerdicts, headline, settled, VERDICTS } from './model.ts'
 import { count, oneLine } from './text.ts'
 
-const MAX_BYTES = 300_000
 /** Rows of a table, and targets, that are shown: the first of these with which the page stays under MAX_BYTES. */
 const LIMITS = [200, 60, 20, 5, 0] as const
 
@@ -43,18 +42,7 @@ ${settingsMarkup(report)}
 <footer>${report.tool.name} ${report.tool.version}. All evidence is in the JSON report beside this page. Times are UTC.</footer>
 </main>`
   const title = `${SIGN[report.verdict][1].toUpperCase()} ${report.node} - k8snetlook`
-  return `<!DOCTYPE html>\n${document(title, body).markup}\n`
-}
-
-/** The policy keeps the page from loading or running anything, even if an escape were missing. */
-function document(title: string, body: Markup): Markup {
-  return html`<html lang="en"><head><meta charset="utf-8" />
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'" />
-<meta name="viewport" content="width=device-width, initial-scale=1" /><meta name="color-scheme" content="light dark" />
-<link rel="icon" href="data:," /><title>${oneLine(title)}</title><style>${{ markup: STYLE }}</style></head>
-<body>
-${body}
-</body></html>`
+  return documentText(title, body)
 }
 
 function bannerMarkup(report: Report): Markup {

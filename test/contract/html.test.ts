@@ -2,6 +2,7 @@
 import { HtmlValidate } from 'html-validate/node'
 import { expect, test } from 'vitest'
 import { toHtml } from '../../lib/report/html.ts'
+import { toMergedHtml } from '../../lib/report/html-merged.ts'
 import { RECORDED, recorded } from '../unit/report/recorded.ts'
 import { everything, explained, findings, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
 
@@ -30,6 +31,11 @@ test.each([
   ['nothing asked', report([])] as const,
 ])('%s: valid', (_, given) => {
   expect(troubles(toHtml(given)).slice(0, 5)).toEqual([])
+})
+
+test('the page of many nodes: valid', () => {
+  const nodes = RECORDED.map((name) => ({ ...recorded(name), node: name }))
+  expect(troubles(toMergedHtml([...nodes, report([hostile], { node: HOSTILE })])).slice(0, 5)).toEqual([])
 })
 
 test('the validator finds what is wrong', () => {

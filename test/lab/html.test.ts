@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { pathsOf, writeReports } from '../../lib/report/files.ts'
 import { toHtml } from '../../lib/report/html.ts'
+import { toMergedHtml } from '../../lib/report/html-merged.ts'
 import { toJUnit } from '../../lib/report/junit.ts'
 import { verdictOf } from '../../lib/report/model.ts'
 import type { Report } from '../../lib/types.ts'
@@ -147,7 +148,12 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
     ['a fault', recorded('tunnel-unanswered'), 'dark'],
     ['a run that was ended', recorded('interrupted'), 'light'],
   ] as const)('a screen reader can make sense of %s', async (_, shown, scheme) => {
-    expect(await seriousIn(shown, scheme)).toEqual([])
+    expect(await seriousIn(toHtml(shown), scheme)).toEqual([])
+  })
+
+  test('a screen reader can make sense of the page of many nodes', async () => {
+    const nodes = RECORDED.map((name) => ({ ...recorded(name), node: name }))
+    expect(await seriousIn(toMergedHtml(nodes), 'light')).toEqual([])
   })
 
   test('axe is a test that can fail', async () => {
@@ -272,10 +278,10 @@ async function axe(page: Page): Promise<string[]> {
 }
 
 /** Of the page with every fold open. Axe is a script: only here the page may run one, and its own policy lets it run none. */
-async function seriousIn(shown: Report, colorScheme: 'light' | 'dark'): Promise<string[]> {
+async function seriousIn(text: string, colorScheme: 'light' | 'dark'): Promise<string[]> {
   const context = await browser.newContext({ bypassCSP: true, colorScheme, viewport: { width: 1200, height: 800 } })
   const page = await context.newPage()
-  await page.setContent(toHtml(shown))
+  await page.setContent(text)
   await page.evaluate(UNFOLD)
   const found = await axe(page)
   await context.close()
