@@ -53,9 +53,10 @@ function page(nodes: readonly Node[], limit: number): string {
     const n = nodes.filter(({ report }) => report.verdict === verdict).length
     return n > 0 ? [{ verdict, text: `${count(n, 'node')} ${NODES[verdict]}` }] : []
   })
+  const failing = nodes.filter(({ report }) => report.verdict === worst).length
   const body = html`<main>
 <header class="banner ${worst}"><p class="tool">k8snetlook: the network of ${count(nodes.length, 'node')}</p>
-<h1><span aria-hidden="true">${SIGN[worst][0]}</span> ${counts[0]?.text ?? 'No node'}</h1>
+<h1><span aria-hidden="true">${SIGN[worst][0]}</span> ${failing} of ${count(nodes.length, 'node')} ${NODES[worst]}</h1>
 <ul class="counts">${counts.map(({ verdict, text }) => html`<li>${badge(verdict, text)}</li>`)}</ul></header>
 ${nodesMarkup(nodes)}
 ${nodes.map((node, index) => troublesMarkup(node, `node-${index + 1}`, limit))}
