@@ -27,11 +27,12 @@ const AFTER: Readonly<Record<string, StationKind>> = {
   NODE_UNREACHABLE: 'uplink',
 }
 
-/** One for each finding and each way that it breaks, roots first. `last`: the index of the trunk's end. */
+/** One for each finding and each way from the asking side that it breaks, roots first. */
 export function stopsOf(report: Report, stations: readonly Station[], families: readonly Family[]): Stop[] {
+  const asking = report.source === null ? 'node' : 'pod'
   return explainedBy(report).flatMap(({ finding, results }) => {
     const byWay = new Map<WayId, Result[]>()
-    for (const result of results) {
+    for (const result of results.filter(({ place }) => place === asking)) {
       const way = waysIn(report).get(result) ?? (AT_SOURCE.has(baseName(result.file)) ? 'trunk' : null)
       if (way !== null) byWay.set(way, [...(byWay.get(way) ?? []), result])
     }
@@ -80,6 +81,7 @@ interface Sighting {
 
 /** The last place where the probes were seen, or where their answers were. */
 function lastSeen(finding: Finding, seen: Table, stations: readonly Station[]): Place | null {
+  const [source] = stations
   const sightings = seen.rows.flatMap((row): Sighting[] => {
     const [where, by, packet] = ['where', 'interface', 'packet'].map((column) => cell(seen, row, column)) as [
       string,
@@ -88,6 +90,8 @@ function lastSeen(finding: Finding, seen: Table, stations: readonly Station[]): 
     ]
     const own = where === 'asking side'
     const [, direction, device] = /^(in|out) by (.+)$/.exec(by) ?? []
+    // the asking side of another check may be the node: its packets have another source
+    if (own && source && isForeign(source, packet)) return []
     const at = stations.findIndex((one) => one.device?.name === device && one.device?.own === own)
     const [, word, refusal] = /^(probe|answer|error)(?: \(([^)]*)\))?/.exec(packet) ?? []
     if (direction === undefined || word === undefined) return []
@@ -116,6 +120,12 @@ function lastSeen(finding: Finding, seen: Table, stations: readonly Station[]): 
   // behind the node's last interface nothing is seen
   const isLast = stations[furthest + 1]?.device === null
   return { place: { from: furthest, to: isLast ? end : Math.min(furthest + 1, end) }, wayBack: false, refused: false }
+}
+
+/** A probe that was sent from another address than the pod's, as far as these are known. */
+function isForeign({ kind, notes }: Station, packet: string): boolean {
+  const [, from] = /^probe: (\S+) to /.exec(packet) ?? []
+  return kind === 'pod' && from !== undefined && notes.length > 1 && !notes.includes(from)
 }
 
 /** The path evidence names interfaces: "node, veth1", "tunnel vx0"; a station without one is the source or the end. */

@@ -145,6 +145,23 @@ describe('where packets stop', () => {
     ])
   })
 
+  it('what was seen of the node’s own probes, or explains its checks alone, is no place on the pod’s way', () => {
+    const given = recorded('tunnel-unanswered')
+    const seen = (from: string) => ({
+      ...{ kind: 'table' as const, name: 'ping of 198.18.2.2 asked again 7, 0, 11 times: seen' },
+      ...{ columns: ['where', 'interface', 'packet', 'times'] },
+      rows: [['asking side', 'out by eth0', `probe: ${from} to 198.18.2.2`, '7, 0, 11']],
+    })
+    const withSeen = (from: string): Report => ({
+      ...given,
+      findings: given.findings.map((one) => ({ ...one, code: 'LOST_ON_NODE', evidence: [seen(from)] })),
+    })
+    expect(stops(scene(withSeen('198.18.1.2')))[0]).toMatch(/end between eth0 and veth\w+$/)
+    expect(stops(scene(withSeen('198.51.100.1')))[0]).toMatch(/end at a place not known$/)
+    const ofNode = changed(given, (one) => (one.findings.length > 0 ? { ...one, place: 'node' } : one))
+    expect(scene(ofNode).stops).toEqual([])
+  })
+
   it('families that differ are marked by their names', () => {
     const given = recorded('firewall-drops')
     const only4 = { ...given, findings: given.findings.slice(0, 1) }
