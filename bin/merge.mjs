@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run merge -- reports/report-*.json`: the JUnit file of many nodes. Node 20 reads no TypeScript: the command is bundled first. */
+/** `npm run merge -- reports/report-*.json`: one JUnit file, or one HTML page, of many nodes. Node 20 reads no TypeScript: the command is bundled first. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

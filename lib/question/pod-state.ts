@@ -8,17 +8,30 @@ import { judgePodAddresses } from '../probe/state/pod-addresses.ts'
 import { podDevice } from '../probe/state/pod-device.ts'
 import { judgePodLink } from '../probe/state/pod-link.ts'
 import { judgeWayOut, type KernelSaid, mayRefuse } from '../probe/state/pod-way-out.ts'
+import { wayToPod } from '../probe/state/way-to-pod.ts'
 import type { NamespaceState } from '../state.ts'
 import type { Family, Plan, Source, Target } from '../types.ts'
 import { families, question } from './question.ts'
 import { stateOf } from './state.ts'
 import { answerOf, readNodeState, type StateAnswer } from './verdict.ts'
 
-/** The pod's interface and its other end on the node. */
+/** The pod's interface and its other end on the node; as evidence, by what packets leave the node for the pod on another one. */
 export async function podLink(plan: Plan): Promise<StateAnswer> {
   const { addresses: declared, netnsPath } = ownNetwork(plan)
   const [pod, node] = await Promise.all([podState(), readNodeState(plan, 'pod')])
-  return answerOf(judgePodLink({ pod, node, declared, netnsPath }))
+  const verdict = judgePodLink({ pod, node, declared, netnsPath })
+  if (verdict.is === 'not-applicable') return answerOf(verdict)
+  const address = addressElsewhere(plan)
+  const beyond = address === undefined ? [] : wayToPod(node, address)
+  return answerOf({ ...verdict, evidence: [...verdict.evidence, ...beyond] })
+}
+
+/** Of a destination pod that is not on this node; the one that the user named is the one to know about. */
+function addressElsewhere({ destinations, node }: Plan): string | undefined {
+  const pods = [destinations.named, destinations['other-node']].flatMap((fact) =>
+    fact.state === 'known' && fact.value.node !== node.name && !fact.value.hostNetwork ? [fact.value] : [],
+  )
+  return pods[0]?.addresses[0]
 }
 
 /** The addresses that the API says the pod has, of a family. Who else has them is asked beside: that takes its time. */

@@ -32,27 +32,27 @@ function junitOptions(html: string, { pipeline }: WriteOptions): JUnitOptions {
 }
 
 /**
- * Writes the reports of `report.node` into `dir`; the value is their paths.
- * Fails with REPORTS_UNWRITABLE; then a file of an earlier run is removed where that is possible, so that it is not taken for this one's.
+ * Writes the reports of `report.node` into `dir`, each for itself: where one finds no room, a smaller one may. The value is their paths.
+ * Fails with REPORTS_UNWRITABLE when one of them could not be written; a file of an earlier run in its place is removed where that is
+ * possible, so that it is not taken for this one's.
  */
 export function writeReports(dir: string, report: Report, options: WriteOptions = {}): Outcome<readonly string[]> {
   const paths = pathsOf(dir, report.node)
-  try {
-    mkdirSync(dir, { recursive: true })
-    paths.forEach((path, index) => {
-      replaceFile(path, (RENDERERS[index] as (typeof RENDERERS)[number])[1](report, paths, options))
-    })
-    return { ok: true, value: paths, evidence: [] }
-  } catch (error) {
-    const started = Date.parse(report.started)
-    for (const path of paths) removeIf(path, (modified) => modified < started)
-    return {
-      ok: false,
-      code: 'REPORTS_UNWRITABLE',
-      detail: sentence(dir, error as NodeJS.ErrnoException),
-      evidence: [],
+  const started = Date.parse(report.started)
+  const errors = RENDERERS.flatMap(([, render], index) => {
+    const path = paths[index] as string
+    try {
+      mkdirSync(dir, { recursive: true })
+      replaceFile(path, render(report, paths, options))
+      return []
+    } catch (error) {
+      removeIf(path, (modified) => modified < started)
+      return [error as NodeJS.ErrnoException]
     }
-  }
+  })
+  const [first] = errors
+  if (!first) return { ok: true, value: paths, evidence: [] }
+  return { ok: false, code: 'REPORTS_UNWRITABLE', detail: sentence(dir, first), evidence: [] }
 }
 
 /** Removes the reports of a node, if they are there and can be removed. */

@@ -347,9 +347,13 @@ export class Gate implements Reporter {
     this.#written = performance.now()
     if (this.#lock?.state === 'held') return
     const { reportsDir, surroundings } = this.#settings
-    const written = writeReports(reportsDir, this.#report(), { pipeline: surroundings.pipeline })
+    const write = () => writeReports(reportsDir, this.#report(), { pipeline: surroundings.pipeline })
+    const written = write()
     this.#paths = written.ok ? written.value : []
+    const isNews = this.#unwritable === undefined
     this.#unwritable = written.ok ? undefined : written.detail
+    // those that could be written say it too: their verdict is the exit code's
+    if (!written.ok && isNews) write()
   }
 }
 

@@ -58,15 +58,14 @@ function questionMarkup({ text, results }: Question, anchors: Anchors, limit: nu
   const cell = (family: Family) =>
     results.filter((result) => familyOf(result) === family).map(({ verdict }) => badge(verdict))
   const whole = results.filter((result) => familyOf(result) === undefined)
-  return html`<tr class="${worst.verdict}"><th scope="row">${oneLine(text)}${
-    isBare(results, reasons)
-      ? html`${results.map((r) => html`<span id="${anchors.get(r)}"></span>`)}${reasons.map((text) => html`<p class="seen">${oneLine(text)}</p>`)}`
-      : html`<details><summary>${seen || 'evidence'}</summary>${results.map((r) => resultMarkup(r, anchors, limit))}</details>`
-  }</th>${
+  const fold = isBare(results, reasons)
+    ? html`${results.map((r) => html`<span id="${anchors.get(r)}"></span>`)}${reasons.map((text) => html`<p class="seen">${oneLine(text)}</p>`)}`
+    : html`<details><summary>${seen || 'evidence'}</summary>${results.map((r) => resultMarkup(r, anchors, limit))}</details>`
+  return html`<tr class="${worst.verdict}"><th scope="row">${oneLine(text)}</th>${
     whole.length > 0
       ? html`<td colspan="2" class="both">${whole.map(({ verdict }) => badge(verdict))}</td>`
       : html`<td data-label="IPv4">${cell(4)}</td><td data-label="IPv6">${cell(6)}</td>`
-  }</tr>\n`
+  }</tr><tr class="fold ${worst.verdict}"><td colspan="3">${fold}</td></tr>\n`
 }
 
 /** Nothing to fold: what did not apply tells why, and what has no evidence has told all. */
@@ -78,8 +77,8 @@ function isBare(results: readonly Result[], reasons: readonly string[]): boolean
 
 function resultMarkup(result: Result, anchors: Anchors, limit: number): Markup {
   const family = familyOf(result)
-  return html`<div id="${anchors.get(result)}"><h4>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
+  return html`<div class="result" id="${anchors.get(result)}"><h3>${family ? `IPv${family} ` : null}${badge(result.verdict)} <span class="seen">${
     result.code ? `${result.code}, ` : null
-  }${result.seconds.toFixed(2)} s</span></h4>
+  }${result.seconds.toFixed(2)} s</span></h3>
 ${result.seen && html`<p>${oneLine(result.seen, 1200)}</p>`}${targetMarkup(result.targets, limit)}${evidenceMarkup(result.evidence, limit)}</div>`
 }

@@ -33,7 +33,7 @@ function tableMarkup(table: Table, limit: number): Markup {
   const total = rows.length + omitted
   const caption = omitted > 0 ? `${table.name}: ${rows.length} of ${total} rows, ${omitted} omitted` : table.name
   if (rows.length === 0) return html`<p class="seen">${oneLine(caption)}</p>`
-  return html`<div class="scroll" role="region" aria-label="${oneLine(table.name)}" tabindex="0"><table class="data">
+  return html`<div class="scroll" role="group" aria-label="${oneLine(table.name)}" tabindex="0"><table class="data">
 <caption>${oneLine(caption)}</caption>
 <thead><tr>${table.columns.map((column) => html`<th scope="col">${oneLine(column)}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${formatCell(cell)}</td>`)}</tr>\n`)}</tbody></table></div>`

@@ -158,13 +158,18 @@ const fenced = (text: string): string => `\`\`\`sh\n${oneLine(text, 1000).replac
  * codes and names stay readable where the Markdown is shown as it is.
  */
 function escaped(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/@/g, '&#64;')
-    .replace(/#(?=\w)/g, '&#35;')
-    .replace(/[\\`*[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, '\\$&')
-    .replace(/\b(https?|ftp):\/\//g, '$1:&#47;&#47;')
-    .replace(/\bwww\./g, 'www&#46;')
+  return (
+    text
+      .replace(/&/g, '&amp;')
+      .replace(/</g, '&lt;')
+      .replace(/>/g, '&gt;')
+      .replace(/@/g, '&#64;')
+      .replace(/#(?=\w)/g, '&#35;')
+      .replace(/[\\`*[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, '\\$&')
+      // at the beginning of a block: a heading, a list, a line below a heading
+      .replace(/^(?:#{1,6}|[+-])(?=\s|$)|^(?:=+|-+)$/, '\\$&')
+      .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
+      .replace(/\b(https?|ftp):\/\//g, '$1:&#47;&#47;')
+      .replace(/\bwww\./g, 'www&#46;')
+  )
 }

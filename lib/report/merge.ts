@@ -1,13 +1,15 @@
-/** The command behind `npm run merge`: the JSON reports of many nodes in, one JUnit file out. */
+/** The command behind `npm run merge`: the JSON reports of many nodes in, one JUnit file or one HTML page out. */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Report } from '../types.ts'
 import { reasonOf, replaceFile } from './files.ts'
+import { toMergedHtml } from './html-merged.ts'
 import { toMergedJUnit } from './junit.ts'
 import { count } from './text.ts'
 
 const USAGE = `usage: npm run merge -- [--output FILE] reports/report-*.json
-Writes one JUnit file of many nodes' reports, the node in suite and class name; default: junit-merged.xml beside the first report.`
+Writes one file of many nodes' reports: an HTML page where FILE ends in .html, else JUnit, the node in suite and class name.
+Default: junit-merged.xml beside the first report.`
 
 class Refused extends Error {}
 
@@ -16,7 +18,7 @@ export function main(args: readonly string[]): 0 | 2 {
   try {
     const { output, inputs } = parsed(args)
     const reports = inputs.map(reportIn).toSorted((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0))
-    write(output, toMergedJUnit(reports))
+    write(output, /\.html?$/i.test(output) ? toMergedHtml(reports) : toMergedJUnit(reports))
     const cases = reports.reduce((sum, { results }) => sum + results.length, 0)
     process.stdout.write(`${output}: ${count(cases, 'check')} of ${count(reports.length, 'report')}\n`)
     return 0

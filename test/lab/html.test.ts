@@ -2,7 +2,8 @@
  * The reports in a real browser, which is also the XML parser. Chromium runs in a network namespace without any link,
  * so that nothing can leave this machine; NO_BROWSER=1 leaves these tests out.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -10,10 +11,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { enterNamespace } from '../../lib/netns/index.ts'
 import { pathsOf, writeReports } from '../../lib/report/files.ts'
 import { toHtml } from '../../lib/report/html.ts'
+import { toMergedHtml } from '../../lib/report/html-merged.ts'
 import { toJUnit } from '../../lib/report/junit.ts'
 import { verdictOf } from '../../lib/report/model.ts'
 import type { Report } from '../../lib/types.ts'
 import { ip, netnsPath } from '../bed/namespace.ts'
+import { RECORDED, recorded } from '../unit/report/recorded.ts'
 import { everything, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
 
 const { NO_BROWSER } = process.env
@@ -101,6 +104,82 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
     })
   })
 
+  describe.each(RECORDED)('a report of a real cluster: %s', (name) => {
+    const shown = { ...recorded(name), node: `n1-${name}` }
+
+    test.each([
+      ['a screen', 1200, 'light'],
+      ['a screen in the dark', 1200, 'dark'],
+      ['a phone', 360, 'light'],
+    ] as const)(
+      '%s shows verdict, cause and picture; nothing is asked for or complained about',
+      async (_, width, scheme) => {
+        const { page, heard } = await open(shown, width, scheme)
+        expect(heard).toEqual([])
+        await expect(page.locator('svg.scene:visible').count()).resolves.toBe(1)
+        const [heading, picture] = await Promise.all(
+          ['h1', 'svg.scene:visible'].map((selector) => page.locator(selector).boundingBox()),
+        )
+        expect(picture && heading && picture.y > heading.y && picture.x + picture.width <= width).toBe(true)
+        // on the first screen at least where it begins
+        if (width === 1200) expect(picture?.y).toBeLessThan(700)
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+        expect(await page.evaluate(STICKING_OUT)).toEqual([])
+        expect((await page.screenshot()).length).toBeGreaterThan(10_000)
+        await page.close()
+      },
+    )
+
+    test('paper holds the picture, and what was folded', async () => {
+      const { page } = await open(shown, 700)
+      await page.emulateMedia({ media: 'print' })
+      await expect(page.locator('svg.scene.wide').isVisible()).resolves.toBe(true)
+      await expect(page.locator('svg.scene.tall').isVisible()).resolves.toBe(false)
+      await expect(page.getByText('source pod', { exact: false }).first().isVisible()).resolves.toBe(true)
+      await page.close()
+    })
+  })
+
+  test.each([
+    ['every verdict', normal, 'light'],
+    ['measured paths', measured, 'dark'],
+    ['hostile names', hostile, 'light'],
+    ['a sound cluster', recorded('healthy'), 'light'],
+    ['a fault', recorded('tunnel-unanswered'), 'dark'],
+    ['a run that was ended', recorded('interrupted'), 'light'],
+  ] as const)('a screen reader can make sense of %s', async (_, shown, scheme) => {
+    expect(await seriousIn(toHtml(shown), scheme)).toEqual([])
+  })
+
+  test('a screen reader can make sense of the page of many nodes', async () => {
+    const nodes = RECORDED.map((name) => ({ ...recorded(name), node: name }))
+    expect(await seriousIn(toMergedHtml(nodes), 'light')).toEqual([])
+  })
+
+  test('axe is a test that can fail', async () => {
+    const page = await browser.newPage()
+    await page.setContent('<html><body><img src="data:,"><input></body></html>')
+    expect(await axe(page)).toContain('image-alt')
+    await page.close()
+  })
+
+  test('a command of the remedy is marked as a whole by one click', async () => {
+    const { page } = await open({ ...recorded('tunnel-unanswered') })
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.do + dd code')).userSelect")).toBe('all')
+    await page.close()
+  })
+
+  test('by keyboard: the first fold opens with Enter', async () => {
+    const { page } = await open(recorded('tunnel-unanswered'))
+    for (let presses = 0; presses < 5; presses++) {
+      await page.keyboard.press('Tab')
+      if ((await page.locator('summary:focus').count()) > 0) break
+    }
+    await page.keyboard.press('Enter')
+    await expect(page.locator('details[open]').count()).resolves.toBe(1)
+    await page.close()
+  })
+
   test('the verdict and the first cause with its remedy are on the first screen', async () => {
     const { page } = await open(normal)
     for (const text of ['Failed', 'PATH_MTU_BLACK_HOLE', 'Do this']) {
@@ -128,7 +207,7 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
 
   test.each([1200, 390])('each path is a picture whose name says all of it, at %i pixels', async (width) => {
     const { page } = await open(measured, width)
-    await expect(page.getByRole('img').count()).resolves.toBe(paths.length)
+    await expect(page.locator('svg.picture').count()).resolves.toBe(paths.length)
     const broken = page.getByRole('img', {
       name: /^promised 1450, measured 1400, signalled by nobody: source .* -> n1 \(192\.0\.2\.11, mtu 1450, larger packets go no further\) -> shop\/web-7c9d5c6b4f-x2x9k-of-a-long-name /,
     })
@@ -155,7 +234,7 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
   test('paper holds the whole of a picture', async () => {
     const { page } = await open(measured, 480)
     await page.emulateMedia({ media: 'print' })
-    for (const picture of await page.getByRole('img').all()) {
+    for (const picture of await page.locator('svg:visible').all()) {
       const box = await picture.boundingBox()
       expect(box && box.x + box.width).toBeLessThanOrEqual(480)
     }
@@ -189,6 +268,26 @@ async function open(shown: Report, width = 1200, colorScheme: 'light' | 'dark' =
   return { page, heard }
 }
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Rules that axe finds broken, serious and critical ones. */
+async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(AXE)
+  return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
+    violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id))`)
+}
+
+/** Of the page with every fold open. Axe is a script: only here the page may run one, and its own policy lets it run none. */
+async function seriousIn(text: string, colorScheme: 'light' | 'dark'): Promise<string[]> {
+  const context = await browser.newContext({ bypassCSP: true, colorScheme, viewport: { width: 1200, height: 800 } })
+  const page = await context.newPage()
+  await page.setContent(text)
+  await page.evaluate(UNFOLD)
+  const found = await axe(page)
+  await context.close()
+  return found
+}
+
 // What follows is JavaScript for the browser.
 
 const UNFOLD = "document.querySelectorAll('details').forEach((fold) => { fold.open = true })"
@@ -206,12 +305,13 @@ const readCases = (text: string): string => `
 
 /** Texts of pictures that leave the picture, or begin in a station's box and leave it. */
 const STICKING_OUT = `[...document.querySelectorAll('svg')].flatMap((picture) => {
-  const around = { x: 0, y: 0, width: picture.width.baseVal.value, height: picture.height.baseVal.value }
-  const boxes = [...picture.querySelectorAll('rect')].map((rect) => rect.getBBox())
+  if (picture.getBoundingClientRect().width === 0) return []
+  const around = picture.viewBox.baseVal
+  const boxes = [...picture.querySelectorAll('rect:not(.frame)')].map((rect) => rect.getBBox())
   return [...picture.querySelectorAll('text')].filter((text) => {
     const { x, y, width, height } = text.getBBox()
-    const middle = x + width / 2
-    const box = boxes.find((rect) => rect.x < middle && middle < rect.x + rect.width) ?? around
+    const holds = (rect) => rect.x < x + width / 2 && x + width / 2 < rect.x + rect.width && rect.y < y + height / 2 && y + height / 2 < rect.y + rect.height
+    const box = boxes.findLast(holds) ?? around
     return x < box.x || y < box.y || x + width > box.x + box.width || y + height > box.y + box.height
   }).map((text) => text.textContent)
 })`

@@ -1,5 +1,7 @@
 /** The product on a dual-stack cluster: healthy, then with every fault, and exactly what each must be called. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { settled } from '../../lib/report/model.ts'
+import { sceneOf } from '../../lib/report/scene/index.ts'
 import { FAULTS, type Fault } from './faults.ts'
 import { type Lab, startLab } from './lab.ts'
 import { expectConsistent, expectHealthy } from './lab-expect.ts'
@@ -11,8 +13,15 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.stop())
 
-it('is green where all is well, and says what does not apply', async () => {
-  expectHealthy(await runProduct(lab), 'dual')
+it('is green where all is well, and says what does not apply; its picture holds the whole path', async () => {
+  const run = await runProduct(lab)
+  expectHealthy(run, 'dual')
+  const scene = sceneOf(settled(run.report))
+  const kinds = ['pod', 'veth', 'bridge', 'tunnel', 'uplink', 'node', 'pod']
+  expect(scene?.stations.map(({ kind }) => kind)).toEqual(kinds)
+  // of the other node's own interface to its pod nothing is known
+  expect(scene?.links.map(({ mtu }) => mtu !== null)).toEqual([true, true, true, true, true, false])
+  expect(scene?.links.every(({ marks }) => marks.every(({ state }) => state === 'answers'))).toBe(true)
 })
 
 /** A trouble with the code that its own stands for. */

@@ -1,4 +1,5 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -81,15 +82,18 @@ test('a directory that cannot be is one sentence, not an exception', () => {
   })
 })
 
-test('when writing fails, the files of an earlier run do not stay to be taken for this one', () => {
-  writeReports(dir, report(everything))
+test('where one cannot be written the others are, and one of an earlier run does not stay in its place', () => {
+  writeReports(dir, report(everything, { runId: 'earlier' }))
   const [junit = '', page = '', json = ''] = pathsOf(dir, 'n1')
   for (const path of [junit, page, json]) utimesSync(path, new Date(0), new Date(0))
-  rmSync(page)
-  // a directory in the place of the page: the rename fails
-  writeReports(join(page, 'x'), report([], { node: 'other' }))
-  expect(writeReports(dir, report(everything, { started: new Date().toISOString() })).ok).toBe(false)
-  expect(readdirSync(dir)).not.toContain('report-n1.json')
+  // a directory in the place of the half-written file: it cannot be replaced
+  mkdirSync(join(dir, `.${basename(page)}.tmp`))
+  const started = new Date().toISOString()
+  expect(writeReports(dir, report(everything, { runId: 'this', started }))).toMatchObject({
+    code: 'REPORTS_UNWRITABLE',
+  })
+  expect(readdirSync(dir)).not.toContain('report-n1.html')
+  expect(JSON.parse(readFileSync(json, 'utf8')).runId).toBe('this')
 })
 
 test('removes the reports of one node only', () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { toHtml } from '../../../lib/report/html.ts'
 import { html } from '../../../lib/report/markup.ts'
 import type { Result } from '../../../lib/types.ts'
-import { everything, HOSTILE, paths, report, result } from './sample.ts'
+import { RECORDED, recorded } from './recorded.ts'
+import { everything, explained, findings, HOSTILE, paths, report, result } from './sample.ts'
 
 const page = toHtml(report(everything))
 const at = (text: string, from = page) => from.indexOf(text)
@@ -64,6 +65,47 @@ describe('a run with every verdict', () => {
   })
 })
 
+describe('the first screen', () => {
+  const order = (text: string, parts: readonly string[]) => {
+    const places = parts.map((part) => at(part, text))
+    expect(places.filter((place) => place < 0)).toEqual([])
+    expect(places).toEqual([...places].sort((a, b) => a - b))
+  }
+
+  test('the verdict, the root cause with its remedy, the picture, the other causes, the table', () => {
+    order(toHtml(report(explained, { findings, verdict: 'fail' })), [
+      '</span> Failed</h1>',
+      'The first of 2 causes, and what to do',
+      '<strong>Tunnel packets from node n1',
+      '<code>nft list ruleset</code>',
+      '<h2>The path over IPv4',
+      '<h2>More causes, and what to do',
+      '1400 bytes arrive at shop/web-7c9-x',
+      '<h2>All checks',
+    ])
+  })
+
+  test('without a cause the first problem that makes the verdict; a sound run shows its path at once', () => {
+    order(toHtml(report(everything)), [
+      '</span> Failed',
+      '<h2>What is wrong',
+      '<h2>The path over',
+      '<h2>What else is wrong',
+    ])
+    const sound = toHtml(recorded('healthy'))
+    order(sound, ['</span> Sound', '<h2>The path over IPv4 and IPv6', '<h2>All checks'])
+    expect(at('what to do', sound)).toBe(-1)
+  })
+
+  test('what is asked of nobody makes no picture', () => {
+    expect(toHtml(report([result('checks/host/kubelet.test.ts', 'x', { verdict: 'pass' })]))).not.toContain('<svg')
+  })
+})
+
+test.each(RECORDED)('the page of a real run stays small: %s', (name) => {
+  expect(Buffer.byteLength(toHtml(recorded(name)))).toBeLessThan(200_000)
+})
+
 test('an incomplete run says so at the top, and is not called sound', () => {
   const text = toHtml(report(everything.slice(1, 2), { state: 'incomplete', finished: null }))
   expect(at('Incomplete:', text)).toBeGreaterThan(0)
@@ -94,7 +136,7 @@ describe('measured paths', () => {
 
   test('are rows of figures, each with its picture and a link to the evidence', () => {
     expect(at('<h2>Path MTU', text)).toBeGreaterThan(at('<h2>All checks', text))
-    expect(text.match(/<svg /g)).toHaveLength(paths.length)
+    expect(text.match(/<svg class="picture"/g)).toHaveLength(paths.length)
     expect(text).toMatch(
       /<a href="#check-\d+">from the pod to a pod on another node<\/a><\/th><td[^>]*>IPv4<\/td><td[^>]*>1450<\/td><td[^>]*>1400<\/td><td[^>]*>nobody<\/td><td><span class="badge fail">/,
     )
@@ -104,13 +146,13 @@ describe('measured paths', () => {
   })
 
   test('are no section when there are none', () => {
-    expect(page).not.toMatch(/Path MTU<|<svg/)
+    expect(page).not.toMatch(/Path MTU<|<svg class="picture"/)
   })
 
   test('are drawn only as far as the page stays small; the figures are there for all', () => {
     const many = toHtml(report(Array.from({ length: 40 }, () => paths).flat()))
     expect(Buffer.byteLength(many)).toBeLessThan(300_000)
-    expect(many.match(/<svg /g)).toHaveLength(60)
+    expect(many.match(/<svg class="picture"/g)).toHaveLength(60)
     expect(many.match(/data-label="Measured"/g)).toHaveLength(40 * paths.length)
   })
 })
@@ -175,7 +217,7 @@ describe('size', () => {
     )
   })
 
-  test('the page stays under 300 kB with sixty such tables', () => {
+  test('the page stays under 300 kB with sixty such tables', { timeout: 30_000 }, () => {
     const results: Result[] = Array.from({ length: 60 }, (_, index) =>
       result(`checks/pod/c${index}.test.ts`, `question ${index}`, {
         verdict: 'fail',

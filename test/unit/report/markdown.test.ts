@@ -69,3 +69,16 @@ test('foreign text stays text: no markup, no HTML, no link, no mention, no refer
   expect(shown.match(/^# /gm)).toHaveLength(1)
   expect(shown).not.toMatch(/[^\P{Cc}\n]|\u202e/u)
 })
+
+test.each([
+  ['# a heading', '\\# a heading'],
+  ['- a list', '\\- a list'],
+  ['1. a list', '1\\. a list'],
+  ['2) a list', '2\\) a list'],
+  ['---', '\\---'],
+  ['===', '\\==='],
+  ['198.51.100.1 refuses', '198.51.100.1 refuses'],
+])('a sentence that begins like a block of Markdown is a sentence: %s', (cause, shown) => {
+  const finding = { ...(findings[0] as (typeof findings)[number]), cause }
+  expect(toMarkdown(report(explained, { findings: [finding] }))).toContain(`\n\n${shown}\n\n`)
+})

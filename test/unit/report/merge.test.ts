@@ -47,7 +47,7 @@ test('two reports of one node are told apart', () => {
   expect(classes).toContain('k8snetlook.n1 (2).pod.gateway')
 })
 
-test('as a user runs it', () => {
+test('as a user runs it', { timeout: 30_000 }, () => {
   const command = fileURLToPath(new URL('../../../bin/merge.mjs', import.meta.url))
   const output = join(dir, 'all.xml')
   execFileSync(process.execPath, [command, '--output', output, written('n1')])
