@@ -8,6 +8,7 @@ import { type Around, type Cause, causeOf, isVirtual } from './causes.ts'
 import { CODES, rankOf } from './codes.ts'
 import { brings, covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
+import { HIDES } from './hides.ts'
 import { lossOf } from './loss.ts'
 import { called, type Names, namesOf, wire } from './names.ts'
 import { type Branch, branchesOf, type Sides } from './trace.ts'
@@ -167,7 +168,7 @@ function selfCause(result: Result): Cause {
     confidence: isPathFailure(result) ? 'likely' : 'proven',
     remedy,
     evidence: result.evidence.filter(({ kind }) => kind !== 'samples').slice(0, 6) as readonly Evidence[],
-    hides: null,
+    hides: HIDES[code] ?? null,
   }
 }
 
@@ -279,15 +280,24 @@ function onlyCause(result: Result, all: readonly Gathered[]): readonly Gathered[
   return alike.length === 1 ? alike : []
 }
 
+/** Checks that measure ways to API servers: what else is narrow keeps no handshake with one from its end. */
+const TO_API = /\/mtu-(?:api|node)\./
+
 /** A hanging handshake follows from large packets that get lost on the way to the same place. */
-function followsFromOther({ cause }: Gathered, causes: ReadonlyMap<string, Gathered>): boolean {
+function followsFromOther({ cause, addresses }: Gathered, causes: ReadonlyMap<string, Gathered>): boolean {
   if (!/^(TLS_STALLED|HTTP_NO_ANSWER) /.test(cause.key)) return false
-  return [...causes.values()].some((other) => other.cause.code.startsWith('PATH_MTU_'))
+  return [...causes.values()].some((other) => isNarrow(other) && leadsThere(other, addresses))
 }
 
+const isNarrow = ({ cause }: Gathered): boolean => cause.code.startsWith('PATH_MTU_')
+const leadsThere = (narrow: Gathered, addresses: ReadonlySet<string>): boolean =>
+  [...narrow.results].some(({ file }) => TO_API.test(file)) || [...narrow.addresses].some((one) => addresses.has(one))
+
 function report(found: readonly Gathered[], about: About, names: Names, all: ReadonlyMap<string, Gathered>): Diagnosis {
-  const mtu = [...all.values()].find(({ cause }) => cause.code.startsWith('PATH_MTU_'))
-  const hanging = mtu ? [...all.values()].filter((one) => followsFromOther(one, all)) : []
+  const hanging = [...all.values()].filter((one) => followsFromOther(one, all))
+  const mtu = [...all.values()].find(
+    (one) => isNarrow(one) && hanging.some(({ addresses }) => leadsThere(one, addresses)),
+  )
   const ordered = found.toSorted(
     (a, b) =>
       b.results.size - a.results.size ||

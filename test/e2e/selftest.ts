@@ -71,21 +71,35 @@ async function tryOne(cluster: Cluster, entry: Entry): Promise<readonly [Trial, 
   return [trial, trial.remedyWorks === false ? await greenAfter(cluster, keyOf(entry)) : cluster]
 }
 
-async function tryTwo(cluster: Cluster, pair: Pair): Promise<readonly [Pairing, Cluster]> {
+async function tryTwo(cluster: Cluster, pair: Pair): Promise<readonly [Pairing | null, Cluster]> {
   const pairing = await tryPair(cluster, pair)
   const both = pair.map(keyOf).join(' + ')
+  if (pairing === null) {
+    console.log(`(not at once: ${both})`)
+    return [null, await greenAfter(cluster, both)]
+  }
   console.log(`${pairing.complaints.length === 0 ? 'ok    ' : 'WRONG '}${both}`)
   complain(pairing.complaints)
   return [pairing, pairing.complaints.length === 0 ? cluster : await greenAfter(cluster, both)]
+}
+
+/** So many pairs; for those that cannot be made at once others are drawn. */
+async function tryPairs(clusters: Cluster[], wanted: number): Promise<readonly Pairing[]> {
+  const drawn = [...drawPairs(catalogue(seed), 2 * wanted, random(seed))]
+  const pairings: Pairing[] = []
+  while (pairings.length < wanted && drawn.length > 0) {
+    const tried = await onAny(clusters, drawn.splice(0, wanted - pairings.length), tryTwo)
+    pairings.push(...tried.filter((one) => one !== null))
+  }
+  return pairings
 }
 
 /** Whether the suite did as well as it must. */
 async function tryAll(clusters: Cluster[]): Promise<boolean> {
   const only = values.only === undefined ? null : new RegExp(values.only)
   const entries = catalogue(seed).filter((one) => only?.test(keyOf(one)) ?? true)
-  const pairs = only === null ? drawPairs(catalogue(seed), Number(values.pairs), random(seed)) : []
   const trials = await onAny(clusters, entries, tryOne)
-  const pairings = await onAny(clusters, pairs, tryTwo)
+  const pairings = only === null ? await tryPairs(clusters, Number(values.pairs)) : []
   const score = scoreOf(trials)
   if (only === null) writeFileSync(DOCUMENT, documentOf(seed, trials, pairings))
   console.log(`\n${tableOf(trials)}\n`, score)

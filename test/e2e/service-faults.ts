@@ -133,6 +133,22 @@ export const open = service('open', {
   externalIPs: ['198.51.100.77', '2001:db8:51::77'],
 })
 
+/** Made, and known to each replica of the cluster's DNS: else what does not resolve is a fault of its own. */
+export async function applyService(
+  cluster: Cluster,
+  made: KubeObject,
+  others: readonly KubeObject[] = [],
+): Promise<void> {
+  await cluster.apply([made, ...others])
+  const name = `${made.metadata.name}.default.svc.cluster.local`
+  const replicas = (await cluster.pods()).filter(({ labels }) => labels['k8s-app'] === 'kube-dns')
+  const node = nodes(cluster).first.namespace
+  const knows = (replica: string) =>
+    /^Name:/m.test(inNamespace(node, 'sh', '-c', `busybox nslookup ${name} ${replica} 2>&1 || true`))
+  const addresses = replicas.flatMap((replica) => replica.addresses.filter((one) => familyOf(one) === 4))
+  await until('the DNS replicas to know the service', 30, async () => addresses.every(knows))
+}
+
 async function nodePort(cluster: Cluster): Promise<number> {
   const { spec } = await cluster.api<{ spec: { ports: { nodePort: number }[] } }>(pathOf(open))
   return spec.ports[0]?.nodePort ?? 0
@@ -234,7 +250,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
   {
     name: 'a service without endpoints',
     env: { DST_SVC: 'nobody' },
-    inject: (cluster) => cluster.apply([nobody]),
+    inject: (cluster) => applyService(cluster, nobody),
     undo: (cluster) => remove(cluster, [nobody]),
     expect: {
       exitCode: 1,
@@ -247,7 +263,8 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     name: 'internalTrafficPolicy Local without an endpoint on the node',
     env: { DST_SVC: 'elsewhere' },
     async inject(cluster) {
-      await cluster.apply([elsewhere, ...slices('elsewhere', await lastRemoteWeb(cluster), nodes(cluster).second.name)])
+      const other = nodes(cluster).second.name
+      await applyService(cluster, elsewhere, slices('elsewhere', await lastRemoteWeb(cluster), other))
     },
     async undo(cluster) {
       await remove(cluster, [elsewhere, ...slices('elsewhere', await lastRemoteWeb(cluster), '')])
@@ -258,7 +275,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     name: 'a node firewall that drops a node port',
     env: { DST_SVC: 'open' },
     async inject(cluster) {
-      await cluster.apply([open])
+      await applyService(cluster, open)
       const rule = `tcp dport ${await nodePort(cluster)} drop`
       addRules(nodes(cluster).first.namespace, 'inet', 'prerouting priority -300', [
         `iifname != "eth0" ip daddr ${cluster.plan.node(1)[0]} ${rule}`,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pathOf } from '../bed/kubernetes/api.ts'
 import { type Cluster, startCluster } from '../bed/kubernetes/cluster.ts'
 import { type Fault, linesOf } from './faults.ts'
-import { COMMON_FAULTS, open } from './service-faults.ts'
+import { applyService, COMMON_FAULTS, open } from './service-faults.ts'
 import { checkOf, runSuite, troubles } from './suite.ts'
 
 const MODES: readonly (readonly ['nftables' | 'iptables', readonly Fault[]])[] = [
@@ -20,7 +20,7 @@ describe.each(MODES)('kube-proxy with %s', (proxyMode, faults) => {
   afterAll(() => cluster?.stop())
 
   test('a pod behind a service with a node port and external addresses: all of it answers', async () => {
-    await cluster.apply([open])
+    await applyService(cluster, open)
     try {
       const run = await runSuite(cluster, { env: { SRC_POD: 'deploy/web', DST_SVC: 'open' } })
       expect(troubles(run.report), run.output).toEqual([])

@@ -43,19 +43,28 @@ export function drawPairs(entries: readonly Entry[], count: number, pick: Draw):
 const collide = (one: Entry, other: Entry): boolean =>
   Object.entries(one.env ?? {}).some(([name, value]) => (other.env?.[name] ?? value) !== value)
 
-export async function tryPair(cluster: Cluster, pair: Pair): Promise<Pairing> {
+/** null: they cannot be made at once, as when both put rules into one chain. */
+export async function tryPair(cluster: Cluster, pair: Pair): Promise<Pairing | null> {
   const [one, other] = pair
+  const made: Entry[] = []
   try {
-    await one.inject(cluster)
-    await other.inject(cluster)
+    for (const entry of pair) {
+      if (!(await isMade(cluster, entry))) return null
+      made.unshift(entry)
+    }
     const { report } = await runSuite(cluster, { env: { ...one.env, ...other.env } })
     return judgePair(pair, report.findings)
   } finally {
-    await other.undo(cluster)
-    await one.undo(cluster)
+    for (const entry of made) await entry.undo(cluster)
     await forgetPaths(cluster)
   }
 }
+
+const isMade = (cluster: Cluster, entry: Entry): Promise<boolean> =>
+  entry.inject(cluster).then(
+    () => true,
+    () => false,
+  )
 
 /** What the findings say of both. */
 export function judgePair(pair: Pair, findings: readonly Finding[]): Pairing {

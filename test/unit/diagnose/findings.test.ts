@@ -481,6 +481,27 @@ describe('what follows from what', () => {
     expect(findings.map(({ code, explains }) => [code, explains.length])).toEqual([['PATH_MTU_BLACK_HOLE', 2]])
   })
 
+  test('and not from one on the way to somebody else', () => {
+    const hole = result('pod/mtu-external', 'PATH_MTU_BLACK_HOLE', [target('203.0.113.9')])
+    const hang = result('host/api-endpoints', 'TLS_STALLED', [target(NODE)])
+    const codes = (...results: (typeof hole)[]) =>
+      diagnose(
+        about,
+        results.map((one) => ({ result: one, observed: null })),
+      )
+        .findings.map(({ code }) => code)
+        .sort()
+    expect(codes(hole, hang)).toEqual(['PATH_MTU_BLACK_HOLE', 'TLS_STALLED'])
+    const toApi = { ...hole, id: 'pod/mtu-api', file: 'checks/pod/mtu-api.test.ts' }
+    expect(codes(toApi, hang)).toEqual(['PATH_MTU_BLACK_HOLE'])
+  })
+
+  test('a cause that ends all of a way says what it hides', () => {
+    const hides = (code: string) => first([{ result: result('pod/x', code, []), observed: null }])?.hides
+    expect(hides('LINK_DOWN')).toMatch(/beyond the pod/)
+    expect(hides('DNS_NXDOMAIN')).toBeNull()
+  })
+
   test('part of the packets is lost: between which two points', () => {
     const times = (n: number) => ({ times: [n, 0, n] as const })
     const stations = [
