@@ -87,7 +87,7 @@ function lowerMtu(now: number | null, before: readonly (number | null)[]): Figur
   const earlier = before.filter((mtu) => mtu !== null)
   if (now === null || earlier.length === 0) return null
   const least = Math.min(...earlier)
-  return now < least ? { code: 'PATH_MTU_LOWER', unit: 'bytes', before: least, now, p: null } : null
+  return now < least ? { code: 'PATH_MTU_REDUCED', unit: 'bytes', before: least, now, p: null } : null
 }
 
 function lossierPlace(

@@ -166,14 +166,12 @@ const WARNINGS = {
   ),
 } as const satisfies Record<string, CodeText>
 
-export const CODES: Readonly<Record<Code, CodeText>> = {
-  ...PATH_CAUSES,
-  ...FAILURES,
-  ...WARNINGS,
-  ...COMPARED,
-  ...NOT_LOOKED,
-  ...SIDECAR_NOT_LOOKED,
-}
+/** In the order of reading. No code is in two of them: the later one would decide its kind. */
+export const PARTS: readonly Readonly<Record<Code, CodeText>>[] = [
+  ...[PATH_CAUSES, FAILURES, WARNINGS, COMPARED, NOT_LOOKED, SIDECAR_NOT_LOOKED],
+]
+
+export const CODES: Readonly<Record<Code, CodeText>> = Object.assign({}, ...PARTS)
 
 /** Place in the order of reading, unknown codes last. */
 const order = new Map(Object.keys(CODES).map((code, index) => [code, index]))

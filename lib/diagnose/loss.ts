@@ -58,7 +58,9 @@ export function lossOf(flow: FlowSeen, around: Around): Cause | null {
 const ruleOfChance = ({ filters }: FlowSeen, onWayBack: boolean): FilterSeen | undefined =>
   filters.find(
     ({ side, of, rule }) =>
-      side === 'node' && of === (onWayBack ? 'answer' : 'probe') && /numgen random|statistic|limit|quota/.test(rule),
+      side === 'node' &&
+      of === (onWayBack ? 'answer' : 'probe') &&
+      /numgen (?:random|inc)|statistic|limit|quota/.test(rule),
   )
 
 function pointsOf(flow: FlowSeen, { names }: Around): Point[] {

@@ -89,7 +89,7 @@ export function aboutOf({ status, code, before, waiver }: Change): string {
 const WHAT: Readonly<Record<string, string>> = {
   RTT_HIGHER: 'median round trip',
   LOSS_HIGHER: 'echoes lost',
-  PATH_MTU_LOWER: 'path MTU',
+  PATH_MTU_REDUCED: 'path MTU',
   DNS_SLOWER: 'median time to an answer',
 }
 

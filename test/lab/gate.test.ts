@@ -87,7 +87,7 @@ it('a lower path MTU fails the gate although every check passes, beside the inte
   const after = await ask(gated(before)).finally(() => mtu(1500))
   expect(withVerdict(after.report, 'fail')).toEqual([])
   expect(after.report.comparison?.worse.map(({ code, before: was, now }) => [code, was, now])).toEqual(
-    Array(2).fill(['PATH_MTU_LOWER', 1500, 1480]),
+    Array(2).fill(['PATH_MTU_REDUCED', 1500, 1480]),
   )
   expect(after.report.comparison?.stateChanges).toContainEqual({ topic: 'mtu', name: 'eth0', before: 1500, now: 1480 })
   expect(missingFrom(after, /MTU of eth0: 1500 before, 1480 now|"name":"eth0","before":1500,"now":1480/)).toEqual([])

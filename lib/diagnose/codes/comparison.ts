@@ -4,7 +4,7 @@ import type { CodeText } from '../codes.ts'
 const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
 
 export const COMPARED = {
-  PATH_MTU_LOWER: fail(
+  PATH_MTU_REDUCED: fail(
     'The path carries smaller packets than in the earlier run.',
     "Compare the MTU in the CNI configuration and of the nodes' interfaces (`ip link`) with what they were: a new tunnel or encryption takes its bytes off. If it is meant, make a new baseline.",
   ),

@@ -211,7 +211,7 @@ test('figures: a failing result is compared with a failing one, a sound one with
     result('checks/pod/mtu-api.test.ts', 'x', { verdict, code: 'PATH_MTU_BLACK_HOLE', evidence: [path(measured)] })
   const worse = (now: Result, before: Result) =>
     compared(run([now]), { baselines: [run([before])] }).comparison?.worse.map(({ code }) => code)
-  expect(worse(of('pass', 1400), of('pass', 1500))).toEqual(['PATH_MTU_LOWER'])
-  expect(worse(of('fail', 1300), of('fail', 1400))).toEqual(['PATH_MTU_LOWER'])
+  expect(worse(of('pass', 1400), of('pass', 1500))).toEqual(['PATH_MTU_REDUCED'])
+  expect(worse(of('fail', 1300), of('fail', 1400))).toEqual(['PATH_MTU_REDUCED'])
   expect(worse(of('fail', 1300), of('pass', 1500))).toEqual([])
 })

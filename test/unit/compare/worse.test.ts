@@ -217,7 +217,7 @@ describe('results', () => {
     ['not measured before', 1400, [null], false],
   ])('a path MTU is exact: %s', (_, now, before, worse) => {
     const found = worsenings([{ now: asked([path(now)]), before: before.map((mtu) => asked([path(mtu)])) }])
-    expect(found.map(({ code }) => code)).toEqual(worse ? ['PATH_MTU_LOWER'] : [])
+    expect(found.map(({ code }) => code)).toEqual(worse ? ['PATH_MTU_REDUCED'] : [])
   })
 
   test('of several paths the least counts, and one that is not known hides it', () => {

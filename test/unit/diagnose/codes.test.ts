@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { CODES, rankOf } from '../../../lib/diagnose/codes.ts'
+import { CODES, PARTS, rankOf } from '../../../lib/diagnose/codes.ts'
 
 const lib = join(import.meta.dirname, '../../../lib')
 
@@ -17,6 +17,11 @@ test('every code that lib/ states has an entry', () => {
   })
   expect(stated.length).toBeGreaterThan(10)
   expect(stated.filter(({ code }) => !(code in CODES))).toEqual([])
+})
+
+test('a code means one thing', () => {
+  const all = PARTS.flatMap(Object.keys)
+  expect(all.filter((code, at) => all.indexOf(code) !== at)).toEqual([])
 })
 
 test.each(Object.entries(CODES))('%s: texts are one line, whole sentences, with commands marked', (code, text) => {

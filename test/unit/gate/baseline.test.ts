@@ -66,7 +66,7 @@ describe.concurrent('the exit code beside a baseline', () => {
     expect(report.exitCode).toBe(exitCode)
     expect(statuses(report)).toEqual(changes)
     expect(report.comparison?.worse.map(({ code: what }) => what)).toEqual(
-      'MTU' in env ? ['PATH_MTU_LOWER', 'PATH_MTU_LOWER'] : [],
+      'MTU' in env ? ['PATH_MTU_REDUCED', 'PATH_MTU_REDUCED'] : [],
     )
     expect(output).toContain('Beside earlier runs')
   })
