@@ -93,7 +93,8 @@ function branch(flow: FlowSeen, destination: string, sides: Sides): Omit<Branch,
       one.kind === 'probe' && [destination, asked].includes(one.destination) && !elsewhere(one, destination, sides),
   )
   const answers = flow.stations.filter(({ kind, source }) => kind === 'answer' && [destination, asked].includes(source))
-  const errors = flow.stations.filter(({ kind }) => kind === 'error')
+  // what the asking side's own kernel says of a packet that it did not send is no answer from the way
+  const errors = flow.stations.filter(({ kind, source }) => kind === 'error' && source !== flow.source)
   const { stage, last } = stageOf(flow, destination, { probes, answers, errors }, sides)
   return {
     ...{ flow, destination, stage, last },

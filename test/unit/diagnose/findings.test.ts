@@ -496,6 +496,19 @@ describe('what follows from what', () => {
     expect(codes(toApi, hang)).toEqual(['PATH_MTU_BLACK_HOLE'])
   })
 
+  test('the asking side’s own kernel gives up: nobody on the way refuses', () => {
+    const own = seen('error own lo in', { source: POD, destination: POD, refusal: 'host unreachable' })
+    const down: Case = { result: result('pod/link', 'LINK_DOWN', []), observed: null }
+    const codes = (...cases: Case[]) => diagnose(about, cases).findings.map(({ code }) => code)
+    expect(codes(...lone(flow([own])), down)).toEqual(['LINK_DOWN'])
+    const router = seen('error node eth0 in', {
+      source: '198.51.100.254',
+      destination: POD,
+      refusal: 'host unreachable',
+    })
+    expect(codes(...lone(flow([...WAY.gone, router])))).toEqual(['REFUSED_BEYOND'])
+  })
+
   test('a cause that ends all of a way says what it hides', () => {
     const hides = (code: string) => first([{ result: result('pod/x', code, []), observed: null }])?.hides
     expect(hides('LINK_DOWN')).toMatch(/beyond the pod/)
