@@ -108,7 +108,11 @@ const unresolvedEntry = (
     (one) => one.address === hop && one.device === device && ['FAILED', 'INCOMPLETE'].includes(one.state),
   )
 
-function unresolved({ address, device, state }: NeighbourState, where: string, { place }: Around): Draft {
+function unresolved(
+  { address, device, state }: Pick<NeighbourState, 'address' | 'device' | 'state'>,
+  where: string,
+  { place }: Around,
+): Draft {
   return {
     code: 'NEIGHBOUR_UNRESOLVED',
     key: `NEIGHBOUR ${place} ${where} ${device}`,
@@ -376,6 +380,9 @@ function refusedByError(branch: Branch, around: Around): Draft {
   if (local && filter) return byFilter(filter, branch, around)
   const route = flow.routes.node[destination] ?? flow.routes.own
   if (local && route && !route.ok) return lostOnNode(branch, around)
+  const hop = route && NO_ANSWER.has(last?.refusal ?? '') ? { ...route, address: route.gateway ?? destination } : null
+  if (local && hop)
+    return unresolved({ ...hop, device: hop.device ?? '', state: 'FAILED' }, `node ${around.names.node}`, around)
   if (local && !sides.fromNode) return nodeRefuses(last?.refusal ?? 'an ICMP error', branch, around)
   if (untranslated(branch)) return serviceUntranslated(branch, around)
   const tunnel = flow.stations.find(
@@ -387,6 +394,9 @@ function refusedByError(branch: Branch, around: Around): Draft {
   if (tunnel) return tunnelRefused(tunnel, branch, around)
   return refusedBeyond(from, last?.refusal ?? 'an ICMP error', branch, around)
 }
+
+/** What a kernel itself says of packets whose next hop does not answer for its hardware address (arp_error_report, ndisc_error_report). */
+const NO_ANSWER: ReadonlySet<string> = new Set(['host unreachable', 'address unreachable'])
 
 /** The other node does not take the tunnel's packets: it has no such tunnel, or a rule against them. */
 function tunnelRefused({ source, refusal }: Station, { destination }: Branch, { names }: Around): Draft {

@@ -496,6 +496,25 @@ describe('what follows from what', () => {
     expect(codes(toApi, hang)).toEqual(['PATH_MTU_BLACK_HOLE'])
   })
 
+  test('the node says host unreachable, and no rule or route of it refuses: its next hop does not answer', () => {
+    const error = ['error node cni0 out', 'error own eth0 in'].map((text) =>
+      seen(text, { source: '198.18.1.1', destination: POD, refusal: 'host unreachable' }),
+    )
+    const asked = target('203.0.113.9')
+    const way = ['own eth0 out', 'node veth7 in', 'node cni0 in'].map((text) =>
+      seen(text, { destination: asked.address }),
+    )
+    const node = { [asked.address]: { ok: true, device: 'eth0', gateway: '198.51.100.254', said: 'default' } }
+    const about = (more: object) => {
+      const routes = { own: null, back: {}, node }
+      return first(lone(flow([...way, ...error], { target: asked, routes, ...more })))
+    }
+    expect(about({})).toMatchObject({ code: 'NEIGHBOUR_UNRESOLVED', confidence: 'proven' })
+    expect(about({})?.cause).toContain('198.51.100.254 on eth0')
+    const rule = filter({ verdict: 'reject', destination: asked.address })
+    expect(about({ filters: [rule] })?.code).toBe('FIREWALL_REJECTS')
+  })
+
   test('the asking side’s own kernel gives up: nobody on the way refuses', () => {
     const own = seen('error own lo in', { source: POD, destination: POD, refusal: 'host unreachable' })
     const down: Case = { result: result('pod/link', 'LINK_DOWN', []), observed: null }
