@@ -8,23 +8,6 @@ const tier = (name: string, test: object) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, ...test },
 })
 
-const LAB = { testTimeout: 60_000, hookTimeout: 120_000 }
-
-/** Lab tests that start the whole product and mostly wait for it: two at a time. Those that measure run alone. */
-const WHOLE = [
-  ...[
-    'bad-input',
-    'bad-input-node',
-    'bad-input-settings',
-    'exit-codes',
-    'gate',
-    'html',
-    'html-files',
-    'many-endpoints',
-  ],
-  ...['product', 'product-ipv4', 'product-ipv6', 'reports-dir', 'secrets'],
-].map((name) => `test/lab/${name}.test.ts`)
-
 export default defineConfig({
   root,
   test: {
@@ -32,9 +15,8 @@ export default defineConfig({
     projects: [
       tier('unit', { sequence: { groupOrder: 1 } }),
       tier('contract', { sequence: { groupOrder: 1 }, testTimeout: 60_000, globalSetup: ['test/contract/setup.ts'] }),
-      tier('lab', { exclude: WHOLE, sequence: { groupOrder: 2 }, maxWorkers: 1, ...LAB }),
-      tier('lab-whole', { include: WHOLE, sequence: { groupOrder: 3 }, maxWorkers: 2, ...LAB }),
-      tier('e2e', { sequence: { groupOrder: 4 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
+      tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 }),
+      tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
     ],
   },
 })
