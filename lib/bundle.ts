@@ -6,13 +6,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type OutputOptions, rolldown } from 'rolldown'
+import { rolldown } from 'rolldown'
 
 const LIB = fileURLToPath(new URL('.', import.meta.url))
 
-/** What the checks import. */
-const workerEntries = (): string[] => [
-  ...['check.ts', 'enter.ts', 'preflight.ts'].map((name) => join(LIB, name)),
+/** What is imported from outside lib/, by the checks and by Vitest itself, and what is a process of its own. */
+const entries = (): string[] => [
+  ...['agent/main.ts', 'check.ts', 'enter.ts', 'preflight.ts', 'setup.ts'].map((name) => join(LIB, name)),
   ...readdirSync(join(LIB, 'question')).map((name) => join(LIB, 'question', name)),
 ]
 
@@ -39,28 +39,14 @@ interface Resolver {
 }
 
 const PREFIX = 'k8snetlook-lib-'
-const BUNDLED = new RegExp(`/${PREFIX}[^/]+/[^/]+/[^/]+\\.mjs$`)
+const BUNDLED = new RegExp(`/${PREFIX}[^/]+/[^/]+\\.mjs$`)
 
 /** Path of each entry to the path of its file. The directory is random, ours alone, and gone with this process. */
 async function bundle(): Promise<ReadonlyMap<string, string>> {
   const dir = mkdtempSync(join(tmpdir(), PREFIX))
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
-  // the set-up must not load what the checks import: Vitest's own module throws outside of a worker
-  const built = await Promise.all([
-    build(join(dir, 'main'), [join(LIB, 'setup.ts')]),
-    // nearly all of it is needed by each worker: one file is found, read and compiled sooner than sixty
-    build(join(dir, 'worker'), workerEntries(), [{ name: 'library' }]),
-    // a process of its own, which the library starts from the file beside it (agent/client.ts)
-    build(join(dir, 'worker'), [join(LIB, 'agent/main.ts')]),
-  ])
-  return new Map(built.flat())
-}
-
-type Groups = NonNullable<Exclude<OutputOptions['codeSplitting'], boolean | undefined>['groups']>
-
-async function build(dir: string, paths: readonly string[], groups: Groups = []): Promise<[string, string][]> {
-  const input = Object.fromEntries(paths.map((path) => [path.slice(LIB.length).replace(/\W/g, '-'), path]))
-  const bundled = await rolldown({
+  const input = Object.fromEntries(entries().map((path) => [path.slice(LIB.length).replace(/\W/g, '-'), path]))
+  const build = await rolldown({
     input,
     platform: 'node',
     treeshake: false,
@@ -78,17 +64,18 @@ async function build(dir: string, paths: readonly string[], groups: Groups = [])
       },
     ],
   })
-  const { output } = await bundled.write({
+  const { output } = await build.write({
     dir,
     format: 'esm',
     entryFileNames: '[name].mjs',
     chunkFileNames: '[name].mjs',
-    codeSplitting: { groups },
   })
-  await bundled.close()
-  return output.flatMap((file): [string, string][] =>
-    file.type === 'chunk' && file.isEntry && file.facadeModuleId
-      ? [[file.facadeModuleId, join(dir, file.fileName)]]
-      : [],
+  await build.close()
+  return new Map(
+    output.flatMap((file) =>
+      file.type === 'chunk' && file.isEntry && file.facadeModuleId
+        ? [[file.facadeModuleId, join(dir, file.fileName)] as const]
+        : [],
+    ),
   )
 }
