@@ -10,19 +10,8 @@ import { PATH_CAUSES } from './codes/path.ts'
 import { POD_STATE, POD_STATE_WARNINGS, SIDECAR_NOT_LOOKED } from './codes/pod-state.ts'
 import { POLICY } from './codes/policy.ts'
 import { SERVICE_CODES } from './codes/services.ts'
+import { type CodeText, fail, warn } from './codes/text.ts'
 import { NOT_LOOKED } from './inconclusive.ts'
-
-export interface CodeText {
-  /** One sentence: what this says about the network, or why nothing can be said. */
-  readonly means: string
-  /** The next step, with commands to copy. */
-  readonly remedy: string
-  /** How a check ends with this code. `fail` codes may also come as a warning. */
-  readonly kind: 'fail' | 'warn' | 'inconclusive'
-}
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
-const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
 
 const FAILURES = {
   ...NODE_STATE,

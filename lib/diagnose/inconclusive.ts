@@ -1,7 +1,5 @@
 /** The codes of checks that could not look: never green, and never a statement about the network. Part of CODES. */
-import type { CodeText } from './codes.ts'
-
-const inconclusive = (means: string, remedy: string): CodeText => ({ kind: 'inconclusive', means, remedy })
+import { type CodeText, inconclusive } from './codes/text.ts'
 
 export const NOT_LOOKED = {
   SETUP_FAILED: inconclusive(

@@ -1,7 +1,5 @@
 /** What only the comparison with an earlier run, or a waiver, can say. Fails the run where GATE=regressions. Part of CODES. */
-import type { CodeText } from '../codes.ts'
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
+import { type CodeText, fail } from './text.ts'
 
 export const COMPARED = {
   PATH_MTU_REDUCED: fail(

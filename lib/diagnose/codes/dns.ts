@@ -1,8 +1,5 @@
 /** What is wrong with name resolution as a pod does it, beyond a single answer. Part of CODES. */
-import type { CodeText } from '../codes.ts'
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
-const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
+import { type CodeText, fail, warn } from './text.ts'
 
 export const DNS_FAULTS = {
   DNS_NAMESERVER_WRONG: fail(

@@ -1,8 +1,5 @@
 /** Codes of what the node's own state says. Part of CODES; they stand nearer to the root than what the probes meet. */
-import type { CodeText } from '../codes.ts'
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
-const warn = (means: string, remedy: string): CodeText => ({ kind: 'warn', means, remedy })
+import { type CodeText, fail, warn } from './text.ts'
 
 export const NODE_STATE = {
   KUBELET_UNHEALTHY: fail(

@@ -1,7 +1,5 @@
 /** Causes that the diagnosis finds behind failing checks: where on its way a packet ends, and by what. */
-import type { CodeText } from '../codes.ts'
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
+import { type CodeText, fail } from './text.ts'
 
 export const PATH_CAUSES = {
   FIREWALL_DROPS: fail(

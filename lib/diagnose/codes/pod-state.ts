@@ -1,5 +1,5 @@
 /** The codes of what a pod's interface, addresses and routes are set to, of its node's address pool and of the clocks. Part of CODES. */
-import type { CodeText } from '../codes.ts'
+import type { CodeText } from './text.ts'
 
 /** Nearer to the root than anything that is sent. */
 export const POD_STATE = {

@@ -1,5 +1,5 @@
 /** The codes of NetworkPolicies: what they deny, and what they were meant to deny. Part of CODES. */
-import type { CodeText } from '../codes.ts'
+import type { CodeText } from './text.ts'
 
 export const POLICY = {
   POLICY_DENIES: {

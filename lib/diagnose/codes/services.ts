@@ -1,7 +1,5 @@
 /** Codes of the service data plane: the rules of kube-proxy, conntrack, and what a service is set to. */
-import type { CodeText } from '../codes.ts'
-
-const fail = (means: string, remedy: string): CodeText => ({ kind: 'fail', means, remedy })
+import { type CodeText, fail } from './text.ts'
 
 export const SERVICE_CODES = {
   SERVICE_RULES_MISSING: fail(
