@@ -74,7 +74,8 @@ function transport(
   return other(plain)
 }
 
-const ACK = 0x10
+/** Of a TCP header's flags (RFC 9293 section 3.1). */
+export const ACK = 0x10
 
 /** What answers a SYN acknowledges the next number (RFC 9293 section 3.5). An ICMP error quotes the sequence number at least. */
 function tcpMark(tcp: Buffer, flags: number): string | null {

@@ -15,7 +15,7 @@ import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side
 import type { Endpoint, Fact, Outcome, Place, Plan, Target } from '../types.ts'
 import { filtersOf } from './filters.ts'
 import { type Sender, sendersFor, sendRounds } from './send.ts'
-import { isTranslated, sharedKeys, stationsOf, type Watched } from './stations.ts'
+import { isTranslated, stationsOf, type Watched, withShared } from './stations.ts'
 
 const ROUNDS = [7, 0, 11] as const
 /** Where a part of the packets is lost, shares are compared: enough of them that chance does not decide. */
@@ -135,13 +135,12 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
       windows: sightings.map((window) => window[index] ?? []),
     }
   })
-  const known = senders.map((sender) => ({ target: sender.target, keys: new Set(sender.keys()) }))
-  const sharedBy = sharedKeys(known)
+  const known = withShared(senders.map((sender) => ({ target: sender.target, keys: new Set(sender.keys()) })))
+  const stations = known.map((flow) => stationsOf(flow, watched))
   const flows = await Promise.all(
-    senders.map((sender, index) => {
-      const stations = stationsOf({ ...(known[index] as (typeof known)[0]), shared: sharedBy(sender.target) }, watched)
-      return flowOf(sender, stations, windows, watchers, plan, place, states, firewalls)
-    }),
+    senders.map((sender, index) =>
+      flowOf(sender, stations[index] ?? [], windows, watchers, plan, place, states, firewalls),
+    ),
   )
   for (const sender of senders) sender.close()
   const first = !told

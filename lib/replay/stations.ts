@@ -1,7 +1,7 @@
 /** From what the taps saw to the stations of each flow: pure. */
 import { isVirtual } from '../diagnose/causes.ts'
 import { canonicalAddress } from '../packet/address.ts'
-import type { SeenPacket } from '../packet/frame.ts'
+import { ACK, type SeenPacket } from '../packet/frame.ts'
 import type { Sighting } from '../probe/watch.ts'
 import type { Side, Station } from '../state.ts'
 import type { Target } from '../types.ts'
@@ -23,16 +23,11 @@ export interface FlowKeys {
   readonly shared: ReadonlySet<number>
 }
 
-/** What several flows of one protocol use. Pure. */
-export function sharedKeys(flows: readonly Omit<FlowKeys, 'shared'>[]): (target: Target) => ReadonlySet<number> {
-  const users = new Map<string, number>()
-  const nameOf = ({ protocol }: Target, key: number) => `${protocol} ${key}`
-  for (const { target, keys } of flows)
-    for (const key of keys) users.set(nameOf(target, key), (users.get(nameOf(target, key)) ?? 0) + 1)
-  return (of) => {
-    const own = flows.find(({ target }) => target === of)?.keys ?? new Set<number>()
-    return new Set([...own].filter((key) => (users.get(nameOf(of, key)) ?? 0) > 1))
-  }
+/** The flows, each with what of its keys another flow of its protocol uses too. Pure. */
+export function withShared(flows: readonly Omit<FlowKeys, 'shared'>[]): readonly FlowKeys[] {
+  const isShared = (own: Omit<FlowKeys, 'shared'>, key: number) =>
+    flows.some((one) => one !== own && one.target.protocol === own.target.protocol && one.keys.has(key))
+  return flows.map((flow) => ({ ...flow, shared: new Set([...flow.keys].filter((key) => isShared(flow, key))) }))
 }
 
 type Kind = Station['kind']
@@ -53,7 +48,6 @@ function byMark(packet: SeenPacket, marks: ReadonlySet<string>): Kind | null {
   return isAnswer(packet) ? 'answer' : 'probe'
 }
 
-const ACK = 0x10
 const isAnswer = ({ icmp, flags, family }: SeenPacket): boolean =>
   icmp === null ? (flags & ACK) !== 0 : icmp.type === (family === 4 ? 0 : 129)
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { SeenPacket } from '../../../lib/packet/frame.ts'
-import { kindOf, sharedKeys, stationsOf, type Watched } from '../../../lib/replay/stations.ts'
+import { kindOf, stationsOf, type Watched, withShared } from '../../../lib/replay/stations.ts'
 import type { Side } from '../../../lib/state.ts'
 
 const answer: SeenPacket = {
@@ -100,7 +100,7 @@ describe('the kernel gives one port to flows to different targets', () => {
       keys: new Set(keys),
     })
     const udp = { ...flow.target, protocol: 'udp' as const }
-    const sharedBy = sharedKeys([of(flow.target, 1, 2), of(service.target, 2, 3), { target: udp, keys: new Set([3]) }])
-    expect([flow.target, service.target, udp].map((target) => [...sharedBy(target)])).toEqual([[2], [2], []])
+    const flows = withShared([of(flow.target, 1, 2), of(service.target, 2, 3), { target: udp, keys: new Set([3]) }])
+    expect(flows.map(({ shared }) => [...shared])).toEqual([[2], [2], []])
   })
 })
