@@ -85,7 +85,7 @@ function baselinesFor({ baselines, identityFor }: Comparing): readonly Report[] 
   return own.length > 0 ? own : baselines
 }
 
-const answered = (verdict: Verdict): boolean => verdict === 'pass' || verdict === 'warn' || verdict === 'fail'
+export const answered = (verdict: Verdict): boolean => verdict === 'pass' || verdict === 'warn' || verdict === 'fail'
 
 const answersBefore = ({ id }: Result, baselines: readonly Report[]): readonly Result[] =>
   baselines.flatMap(({ results }) => results.find((one) => one.id === id && answered(one.verdict)) ?? [])

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SettingProblem, Settings } from '../settings.ts'
 import type { Report, Result } from '../types.ts'
+import { answered } from './index.ts'
 import { parseWaivers, type Waiver } from './waivers.ts'
 
 export interface ComparisonInput {
@@ -101,8 +102,7 @@ export function baselineProblem(data: unknown): string | null {
   const lists = isListOf(results, isResult) && isListOf(settings, isNamed) && isListOf(environment, isNamed)
   if (!texts || !VERDICTS.includes(verdict) || !lists) return 'it is no whole report of schema 1'
   if (state !== 'complete') return 'it is incomplete: that run did not end in order'
-  const answered = (results ?? []).some(({ verdict }) => verdict === 'pass' || verdict === 'warn' || verdict === 'fail')
-  return answered ? null : 'no check gave an answer in that run'
+  return (results ?? []).some((one) => answered(one.verdict)) ? null : 'no check gave an answer in that run'
 }
 
 const isListOf = (value: unknown, isItem: (item: unknown) => boolean): boolean =>

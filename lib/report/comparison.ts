@@ -2,7 +2,7 @@
 import { CODES } from '../diagnose/codes.ts'
 import type { Change, ChangeStatus, Comparison, Report, StateChange, StateTopic, Worsening } from '../types.ts'
 import { formatNumber } from './evidence.ts'
-import { count } from './text.ts'
+import { count, minuteOf } from './text.ts'
 
 export interface ComparisonLine {
   readonly text: string
@@ -54,7 +54,7 @@ export function comparisonSentence({ baselines, changes, worse, gate }: Comparis
   const times = (status: ChangeStatus) => changes.filter((change) => change.status === status).length
   if (baselines.length === 0) return `Beside the waivers: ${count(times('known'), 'known failure')}.`
   const [first, ...others] = baselines.toReversed()
-  const runs = `the run of ${first?.started.slice(0, 16).replace('T', ' ')} UTC on node ${first?.node}`
+  const runs = `the run of ${minuteOf(first?.started ?? '')} on node ${first?.node}`
   const more = others.length > 0 ? ` and ${count(others.length, 'earlier one')}` : ''
   const counts = [
     count(times('new'), 'new failure'),

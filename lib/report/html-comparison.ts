@@ -1,10 +1,10 @@
 /** The comparison with earlier runs as a section of the page; a check's line leads to its evidence. */
 import type { Report } from '../types.ts'
 import { type ComparisonLine, type ComparisonPart, comparisonParts, comparisonSentence } from './comparison.ts'
-import type { Anchors } from './html-checks.ts'
+import { type Anchors, badge } from './html-checks.ts'
 import { commands } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
-import { oneLine } from './text.ts'
+import { minuteOf, oneLine } from './text.ts'
 
 /** Lines of a part that stand before the fold. */
 const FOLD_AFTER = 12
@@ -48,8 +48,6 @@ function lineMarkup({ text, code, id }: ComparisonLine, ids: ReadonlyMap<string,
   return html`<li>${code && html`<span class="code">${code}</span> `}${anchor ? html`<a href="#${anchor}">${shown}</a>` : shown}</li>`
 }
 
-const SIGN: Record<string, string> = { pass: '\u2713', warn: '!', fail: '\u2717', inconclusive: '?' }
-
 /** The earlier runs and this one, oldest first. */
 function historyMarkup({ comparison, started, verdict, node }: Report): Markup | null {
   const baselines = comparison?.baselines ?? []
@@ -59,6 +57,6 @@ function historyMarkup({ comparison, started, verdict, node }: Report): Markup |
 <thead><tr><th scope="col">Run</th><th scope="col">Node</th><th scope="col">Verdict</th></tr></thead>
 <tbody>${runs.map(
     (run, index) =>
-      html`<tr><td>${run.started.slice(0, 16).replace('T', ' ')} UTC${index === runs.length - 1 && ' (this run)'}</td><td>${run.node}</td><td><span class="badge ${run.verdict}"><span aria-hidden="true">${SIGN[run.verdict] ?? '?'}</span> ${run.verdict}</span></td></tr>`,
+      html`<tr><td>${minuteOf(run.started)}${index === runs.length - 1 && ' (this run)'}</td><td>${run.node}</td><td>${badge(run.verdict, run.verdict)}</td></tr>`,
   )}</tbody></table>`
 }

@@ -4,7 +4,17 @@ import { html, type Markup } from './markup.ts'
 import { oneLine } from './text.ts'
 
 /** Bytes that a page may have. */
-export const MAX_BYTES = 300_000
+const MAX_BYTES = 300_000
+
+/** The page with the first of these limits that keeps it under MAX_BYTES; with the last where none does. */
+export function fitting(limits: readonly number[], page: (limit: number) => string): string {
+  let text = ''
+  for (const limit of limits) {
+    text = page(limit)
+    if (Buffer.byteLength(text) < MAX_BYTES) break
+  }
+  return text
+}
 
 /** The page as text. Its policy keeps it from loading or running anything, even if an escape were missing. */
 export function documentText(title: string, body: Markup): string {

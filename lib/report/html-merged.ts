@@ -1,7 +1,7 @@
 /** The reports of many nodes as one HTML page: which node is how, what is wrong where, and every check on every node. */
 import type { Report, Result, Verdict } from '../types.ts'
 import { badge, SIGN } from './html-checks.ts'
-import { documentText, MAX_BYTES } from './html-document.ts'
+import { documentText, fitting } from './html-document.ts'
 import { commands } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
 import {
@@ -31,12 +31,7 @@ export function toMergedHtml(reports: readonly Report[]): string {
     seen.set(report.node, times)
     return { report, name: oneLine(times === 1 ? report.node : `${report.node} (${times})`) }
   })
-  let text = ''
-  for (const limit of LIMITS) {
-    text = page(nodes, limit)
-    if (Buffer.byteLength(text) < MAX_BYTES) break
-  }
-  return text
+  return fitting(LIMITS, (limit) => page(nodes, limit))
 }
 
 interface Node {

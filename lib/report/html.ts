@@ -3,7 +3,7 @@ import type { Report, Verdict } from '../types.ts'
 import { cardsOf } from './html-causes.ts'
 import { anchorsOf, badge, checksMarkup, SIGN } from './html-checks.ts'
 import { comparisonMarkup } from './html-comparison.ts'
-import { documentText, MAX_BYTES } from './html-document.ts'
+import { documentText, fitting } from './html-document.ts'
 import { pathsMarkup } from './html-paths.ts'
 import { sceneMarkup } from './html-scene.ts'
 import { html, type Markup } from './markup.ts'
@@ -16,12 +16,7 @@ const LIMITS = [200, 60, 20, 5, 0] as const
 /** The page; its size stays under 300 kB by leaving out rows of evidence, saying how many. */
 export function toHtml(report: Report): string {
   const shown = settled(report)
-  let text = ''
-  for (const limit of LIMITS) {
-    text = page(shown, limit)
-    if (Buffer.byteLength(text) < MAX_BYTES) break
-  }
-  return text
+  return fitting(LIMITS, (limit) => page(shown, limit))
 }
 
 function page(report: Report, limit: number): string {

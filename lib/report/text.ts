@@ -1,6 +1,9 @@
 /** Texts from a cluster or a server are foreign: `presentable` makes them harmless once, before a renderer sees them. */
 import { stripVTControlCharacters } from 'node:util'
 
+/** "2026-03-04 03:07 UTC" of an ISO 8601 time. */
+export const minuteOf = (iso: string): string => `${iso.slice(0, 16).replace('T', ' ')} UTC`
+
 /** Control characters but tab and newline, and what is invisible or turns the direction of writing (Unicode Cc, Cf, Zl, Zp, Cs, noncharacters). */
 const UNPRINTABLE = /[^\P{Cc}\t\n]|\p{Cf}|\p{Zl}|\p{Zp}|\p{Cs}|[\ufffe\uffff]/gu
 
