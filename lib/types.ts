@@ -9,6 +9,9 @@ export type Family = 4 | 6
 /** Where a question is asked from: the node's network namespace or the source pod's. */
 export type Place = 'node' | 'pod'
 
+/** What a result is about: a place, or all nodes together. */
+export type Scope = Place | 'cluster'
+
 /** One measured or read fact that a report shows. */
 export type Evidence =
   | {
@@ -80,6 +83,8 @@ export interface Answer {
   readonly ms: number | null
   /** It answered, but only to a repeat: the first packet, or its answer, was lost. */
   readonly resent?: boolean
+  /** The measured path MTU to it, bytes. */
+  readonly mtu?: number
   /** It was not reached, and need not be (a policy means that): neither an answer nor a fault. */
   readonly excused?: boolean
 }
@@ -446,7 +451,7 @@ export interface Finding {
 /** What a check leaves in task.meta: the raw material of a Result. */
 export interface CheckRecord {
   readonly check: string
-  readonly place: Place
+  readonly place: Scope
   readonly row?: string
   readonly family?: Family
   readonly verdict: Verdict
@@ -502,6 +507,88 @@ export interface Report {
   readonly environment?: readonly StateFact[]
   /** Absent: neither BASELINE nor KNOWN_ISSUES was given. */
   readonly comparison?: Comparison
+  /** Of a run over all nodes: what they answered. Its `findings` are joined over them. */
+  readonly cluster?: ClusterPart
+}
+
+/** A node that others ask in a run over all nodes, and the pod that stands for its pods. */
+export interface Peer {
+  readonly node: string
+  /** topology.kubernetes.io/zone; null: none. */
+  readonly zone: string | null
+  /** InternalIPs. */
+  readonly addresses: readonly string[]
+  /** null: no pod there may be asked by everybody. */
+  readonly pod: PeerPod | null
+}
+
+/** A Ready pod behind a ready endpoint, that no NetworkPolicy selects. */
+export interface PeerPod {
+  readonly namespace: string
+  readonly name: string
+  /** At most one a family. */
+  readonly addresses: readonly string[]
+  /** A TCP port that it serves. */
+  readonly port: number
+}
+
+/** What was learned on all nodes. */
+export interface ClusterPart {
+  /** By name. */
+  readonly nodes: readonly NodeRun[]
+  /** Who asked whom, by name of who asked and who was asked. */
+  readonly pairs: readonly NodePair[]
+  readonly differences: readonly NodeDifference[]
+}
+
+/** One node's part of a run over all nodes. */
+export interface NodeRun {
+  readonly node: string
+  readonly zone: string | null
+  /** namespace/name of the pod that it was asked from; null: only the node itself was. */
+  readonly source: string | null
+  /** Why nothing, or not everything, came from it; null: it answered. */
+  readonly problem: { readonly code: Code; readonly reason: string; readonly hint: string } | null
+  /** Its report, without what is only of use beside a single node: evidence of checks that passed. null: nothing came. */
+  readonly report: Report | null
+}
+
+/** What a node found about another one, by one family: its pod about the other's pod, or the nodes by themselves. */
+export interface NodePair {
+  readonly from: string
+  readonly to: string
+  readonly between: 'nodes' | 'pods'
+  readonly family: Family
+  /** null: it could not be looked at. */
+  readonly reached: boolean | null
+  /** What its worst answer ends with; null: it answered as it should. */
+  readonly code: Code | null
+  readonly rttMs: number | null
+  /** Measured path MTU, bytes. */
+  readonly mtu: number | null
+}
+
+/** Something that is set differently on some of the nodes. */
+export interface NodeDifference {
+  readonly topic: StateTopic
+  readonly name: string
+  /** What most nodes have. */
+  readonly usual: string | number
+  /** How many nodes have that. */
+  readonly usualNodes: number
+  readonly others: readonly { readonly value: string | number; readonly nodes: readonly string[] }[]
+}
+
+/** What the set-up of a run over all nodes hands to its checks. */
+export interface ClusterPlan {
+  readonly runId: string
+  readonly strict: boolean
+  /** unknown: nothing could be asked, for that reason. */
+  readonly cluster: Fact<ClusterPart>
+  /** Objects of earlier runs that are still there; one sentence each, with the command that removes them. */
+  readonly leftovers: readonly string[]
+  readonly notes: readonly string[]
+  readonly settings: readonly { readonly name: string; readonly value: string }[]
 }
 
 export type StateTopic =

@@ -19,6 +19,13 @@ export interface Case {
   readonly observed: Observed | null
 }
 
+/** A result that was asked from a place; findings about all nodes together are joined in lib/cluster. */
+interface Placed extends Case {
+  readonly result: Result & { readonly place: Place }
+}
+
+const isPlaced = (one: Case): one is Placed => one.result.place !== 'cluster'
+
 export interface Diagnosis {
   /** Roots first: what explains most, and what stands nearest to the asking side. */
   readonly findings: readonly Finding[]
@@ -29,7 +36,8 @@ export interface Diagnosis {
 type About = Pick<Report, 'node' | 'source'> & { readonly nodeAddresses: readonly string[] }
 
 /** The findings of a run. A run without failures and warnings has none. */
-export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
+export function diagnose(about: About, all: readonly Case[]): Diagnosis {
+  const cases = all.filter(isPlaced)
   const bad = cases.filter(({ result }) => result.verdict === 'fail' || result.verdict === 'warn')
   if (bad.length === 0) return { findings: [], follows: new Map() }
   const results = cases.map(({ result }) => result)
@@ -88,12 +96,12 @@ export function diagnose(about: About, cases: readonly Case[]): Diagnosis {
     for (const { cause } of behind) add(cause, result, [])
     if (behind.length === 0) add(selfCause(result), result, [])
   }
-  const all = absorbed(causes)
+  const gathered = absorbed(causes)
   return report(
-    [...all.values()].filter((one) => !followsFromOther(one, all)),
+    [...gathered.values()].filter((one) => !followsFromOther(one, gathered)),
     about,
     names,
-    all,
+    gathered,
   )
 }
 
