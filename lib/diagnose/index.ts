@@ -232,14 +232,20 @@ const keepsFromDns = (causes: Iterable<Gathered>, of: Gathered): Gathered | unde
 /** What a rule inside the target pod looks like where that pod's rules were not read. */
 const AT_TARGET: ReadonlySet<string> = new Set(['TARGET_SILENT', 'NOTHING_LISTENING'])
 
-/** The rule inside the target pod that each of the results met, where all of them met one. */
-function inTarget(
+/**
+ * A rule inside the target pod, and one in the node's bridge: that meets the neighbour discovery between its pods as well (RFC 4861: its
+ * messages are IP packets), so that the target, where it does not know the asking pod's hardware address any more, sends no answer.
+ */
+const NEAR_TARGET = /^FIREWALL (?:target |node chain bridge )/
+
+/** The rule near the target pod that each of the results met, where all of them met one. */
+function nearTarget(
   causes: Iterable<Gathered>,
   { results, addresses }: Gathered,
 ): readonly (readonly [Gathered, Result])[] {
   const rules = [...causes].filter(
     ({ cause, addresses: there }) =>
-      cause.key.startsWith('FIREWALL target ') && [...there].some((address) => addresses.has(address)),
+      NEAR_TARGET.test(cause.key) && [...there].some((address) => addresses.has(address)),
   )
   const met = [...results].flatMap((result) => {
     const rule = rules.find((one) => concerns(one, result))
@@ -253,7 +259,7 @@ function absorbed(causes: Map<string, Gathered>): Map<string, Gathered> {
   const wide = [...causes.values()].filter(({ cause }) => OF_ALL.test(cause.key))
   const kept = new Map(causes)
   for (const [key, { cause, results, addresses }] of causes) {
-    const met = AT_TARGET.has(cause.code) ? inTarget(causes.values(), { cause, results, addresses }) : []
+    const met = AT_TARGET.has(cause.code) ? nearTarget(causes.values(), { cause, results, addresses }) : []
     for (const [rule, result] of met) rule.results.add(result)
     if (met.length > 0) {
       kept.delete(key)

@@ -263,6 +263,26 @@ describe('where the packets end', () => {
     expect(first(lone(flow(inside, { target: target(HERE), filters })))?.cause).toContain('default/web-9')
   })
 
+  test('a rule in the bridge, which a silent pod behind it meets by its neighbour discovery alone', () => {
+    const rule = filter({ chain: 'chain bridge lab forward', rule: 'ip6 saddr 2001:db8:18:1::2 drop' })
+    const onBridge = flow([seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })], {
+      target: target(HERE),
+      filters: [{ ...rule, destination: HERE }],
+    })
+    const byService = flow(
+      [
+        ...[seen('own eth0 out', { destination: SERVICE }), seen('node veth7 in', { destination: SERVICE })],
+        ...[seen('node cni0 out', { destination: HERE }), seen('node veth8 out', { destination: HERE })],
+      ],
+      { target: target(SERVICE, { role: 'the destination service', name: 'web', port: 80 }) },
+    )
+    const cases = [failing('pod/x', 'UNREACHABLE', [onBridge]), failing('pod/y', 'BACKEND_DEAD', [byService])]
+    expect(diagnose(about, cases).findings.map(({ code, explains }) => [code, explains.length])).toEqual([
+      ['FIREWALL_DROPS', 2],
+    ])
+    expect(first(cases.slice(1))?.code).toBe('TARGET_SILENT')
+  })
+
   test('a reset that came in from outside: nothing listens; one that did not: the node refuses', () => {
     const reset = { refusal: 'reset' }
     const outside = [
