@@ -27,3 +27,8 @@ export function parseResolvConf(text: string): ResolvConf {
     options: options.filter((option) => !option.startsWith('ndots:')),
   }
 }
+
+/** The cluster's domain, as a pod's search list says it ("svc.<domain>", kubelet's ClusterFirst); null: it names none. */
+export function clusterDomainIn(search: readonly string[]): string | null {
+  return search.find((domain) => domain.startsWith('svc.'))?.slice('svc.'.length) ?? null
+}

@@ -345,6 +345,8 @@ function unansweredBeyond(branch: Branch, around: Around, there: string | null, 
 
 const TUNNELS: Readonly<Record<number, string>> = { 8472: 'VXLAN', 4789: 'VXLAN', 4790: 'VXLAN', 6081: 'Geneve' }
 
+const DNS_PORT = 53
+
 function targetSilent(branch: Branch, around: Around): Draft {
   const { destination, last } = branch
   const { names } = around
@@ -353,6 +355,16 @@ function targetSilent(branch: Branch, around: Around): Draft {
   const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
   const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
   if (filter) return byFilter(filter, branch, around)
+  if (branch.destinationPort === DNS_PORT && last?.side === 'target') {
+    return {
+      code: 'DNS_UPSTREAM_BROKEN',
+      key: `DNS_UPSTREAM_BROKEN ${destination}`,
+      cause: `${called(destination, names)} gets the questions and does not answer them in time: it waits for its own upstream, or hangs.`,
+      confidence: 'likely',
+      remedy: `Read its log: \`kubectl logs ${podFlags(names.who.get(destination)?.name)}\`; and see where it forwards to: \`kubectl get configmap coredns -n kube-system -o yaml\`.`,
+      hides: null,
+    }
+  }
   return {
     code: 'TARGET_SILENT',
     key: `TARGET_SILENT ${names.who.get(destination)?.name ?? destination}`,

@@ -10,7 +10,7 @@ import { brings, covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
 import { HIDES } from './hides.ts'
 import { lossOf } from './loss.ts'
-import { called, type Names, namesOf, wire } from './names.ts'
+import { called, type Names, namesOf, nodeOf, wire } from './names.ts'
 import { type Branch, branchesOf, type Sides } from './trace.ts'
 
 /** A result with what its replay saw. */
@@ -128,12 +128,21 @@ function aroundOf(place: Place, { nodeAddresses }: About, cases: readonly Case[]
   const nodesAnswering = good.flatMap(({ target, from }) =>
     from === place && target.node && isPod(target) ? [`${target.node} ${target.family}`] : [],
   )
+  // a pod that is asked through a Service only is heard when that is asked again
+  const heard = here.flatMap(({ observed }) =>
+    (observed?.flows ?? []).flatMap(({ stations, target }) =>
+      stations.flatMap(({ kind, source }) => {
+        const node = kind === 'answer' && isPodAddress(source, names) ? nodeOf(source, names) : null
+        return node ? [`${node} ${target.family}`] : []
+      }),
+    ),
+  )
   return {
     ...{ place, sides, names, answering, refusals: refusalsOf(here) },
     errors: here.flatMap(({ observed }) =>
       (observed?.flows ?? []).flatMap(({ stations }) => stations.filter(({ kind }) => kind === 'error')),
     ),
-    nodesAnswering: new Set(nodesAnswering),
+    nodesAnswering: new Set([...nodesAnswering, ...heard]),
     nodeAddressesAnswering: new Set(good.filter(({ from }) => from === 'node').map(({ target }) => target.address)),
   }
 }
@@ -152,7 +161,12 @@ function refusalsOf(cases: readonly Case[]): Around['refusals'] {
 }
 
 /** "namespace/name" is a pod's; nodes and addresses have no slash. */
-const isPod = ({ name }: Target): boolean => name.includes('/')
+const isPod = ({ name }: Pick<Target, 'name'>): boolean => name.includes('/')
+
+const isPodAddress = (address: string, names: Names): boolean => {
+  const who = names.who.get(address)
+  return who !== undefined && isPod(who)
+}
 
 function goodTargets({ verdict, answers, targets }: Result): readonly Target[] {
   if (answers) return answers.filter(({ code, excused }) => code === null && !excused).map(({ target }) => target)

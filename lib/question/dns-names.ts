@@ -2,6 +2,7 @@
 import { familyName, familyOf, given, needed, ofFamily } from '../fact.ts'
 import { NotApplicable } from '../failure.ts'
 import type { DnsType } from '../packet/dns.ts'
+import { clusterDomainIn } from '../resolv.ts'
 import type { Plan, Protocol, ServiceFacts, Target } from '../types.ts'
 import type { Asking } from './question.ts'
 
@@ -23,8 +24,8 @@ const ADDRESS_TYPES = ['A', 'AAAA'] as const
 export function clusterDomain(plan: Plan): string {
   const { resolv, dnsPolicy } = given(plan.source)
   const { search } = given(resolv)
-  const own = search.find((domain) => domain.startsWith('svc.'))
-  if (own) return own.slice('svc.'.length)
+  const own = clusterDomainIn(search)
+  if (own !== null) return own
   const policy = dnsPolicy ? ` (dnsPolicy ${dnsPolicy})` : ''
   throw new NotApplicable(
     `needs a pod that uses the cluster's DNS, it searches ${search.join(' ') || 'no domain'}${policy}`,

@@ -11,6 +11,7 @@ import { routeOf } from '../node/routes.ts'
 import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
 import { watchingAlone } from '../quiet.ts'
+import { clusterDomainIn } from '../resolv.ts'
 import type { FirewallState, FlowSeen, NamespaceState, Observed, RouteSaid, Side, Station, Windows } from '../state.ts'
 import type { Endpoint, Fact, Outcome, Place, Plan, Target } from '../types.ts'
 import { filtersOf } from './filters.ts'
@@ -76,6 +77,12 @@ async function timed<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A name that the cluster's DNS answers from what it knows itself. */
+function ownNameIn({ source }: Plan): string {
+  const resolv = source.state === 'known' && source.value.resolv.state === 'known' ? source.value.resolv.value : null
+  return `kubernetes.default.svc.${clusterDomainIn(resolv?.search ?? []) ?? 'cluster.local'}.`
+}
+
 /** One side's watcher: this process, or an agent in that namespace. */
 interface Watcher {
   readonly side: Side
@@ -107,7 +114,7 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   const trace = plan.trace ? openDropTrace() : null
   const traced = trace === null || typeof trace === 'string' ? null : trace
   const drops: Readonly<Record<string, number>>[] = []
-  const senders = sendersFor(targets)
+  const senders = sendersFor(targets, ownNameIn(plan))
   const counters: Record<string, number>[][] = []
   const sightings: (readonly Sighting[])[][] = []
   try {

@@ -25,8 +25,11 @@ export interface Sender {
   close(): void
 }
 
-/** A sender for each target; ICMP shares one socket a family. */
-export function sendersFor(targets: readonly Target[]): readonly Sender[] {
+/**
+ * A sender for each target; ICMP shares one socket a family. `name`: what name servers are asked for; one that they answer by themselves,
+ * so that a server that cannot reach its own upstream is not taken for one that is not reached.
+ */
+export function sendersFor(targets: readonly Target[], name: string): readonly Sender[] {
   const echoes = new Map<Family, Echoes | null>()
   const echoesOf = (family: Family): Echoes | null => {
     const known = echoes.get(family)
@@ -38,7 +41,7 @@ export function sendersFor(targets: readonly Target[]): readonly Sender[] {
   }
   return targets.map((target) => {
     if (target.protocol === 'tcp' && target.port !== undefined) return tcpSender(target, target.port)
-    if (target.protocol === 'udp') return udpSender(target, target.port ?? QUIET_PORT)
+    if (target.protocol === 'udp') return udpSender(target, target.port ?? QUIET_PORT, name)
     return icmpSender(target, echoesOf(target.family))
   })
 }
@@ -91,14 +94,13 @@ function tcpSender(target: Target, port: number): Sender {
   }
 }
 
-function udpSender(target: Target, port: number): Sender {
+function udpSender(target: Target, port: number, name: string): Sender {
   const sockets: Datagrams[] = []
   const keys: number[] = []
   let source: string | null = null
   let refused: string | null = null
   let answered = 0
-  const payload =
-    port === DNS_PORT ? encodeQuery(0x6b38, { name: 'kubernetes.default.svc.', type: 'A' }) : new Uint8Array(1)
+  const payload = port === DNS_PORT ? encodeQuery(0x6b38, { name, type: 'A' }) : new Uint8Array(1)
   return {
     target,
     keys: () => keys,

@@ -10,9 +10,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   checks: ['check', 'preflight', 'question'],
   check: ['diagnose', 'fact', 'failure', 'netns', 'policy', 'question', 'replay', 'state'],
-  replay: ['agent', 'diagnose', 'node', 'packet', 'probe', 'quiet', 'socket', 'state'],
+  replay: ['agent', 'diagnose', 'node', 'packet', 'probe', 'quiet', 'resolv', 'socket', 'state'],
   quiet: [],
-  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'state'],
+  question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'resolv', 'state'],
   agent: ['netns', 'node', 'probe'],
   probe: ['diagnose', 'node', 'packet', 'socket', 'state'],
   socket: ['netns', 'packet'],

@@ -32,13 +32,17 @@ export function drawPairs(entries: readonly Entry[], count: number, pick: Draw):
     if (!one || !other || one === other || used.has(one) || used.has(other)) continue
     const inCommon = one.touches.some((touched) => other.touches.includes(touched))
     if (inCommon !== (pairs.length % HIDING_SHARE === HIDING_SHARE - 1)) continue
-    if (one.class === other.class || (one.place === other.place && one.place !== 'node') || collide(one, other))
-      continue
+    if (one.class === other.class || (one.place === other.place && one.place !== 'node')) continue
+    if (collide(one, other) || misses(one, other) || misses(other, one)) continue
     for (const entry of [one, other]) used.add(entry)
     pairs.push([one, other])
   }
   return pairs
 }
+
+/** Who asks is changed by one of them, and the other is made for who asks otherwise. */
+const misses = ({ env = {} }: Entry, other: Entry): boolean =>
+  'SRC_POD' in env && other.env?.['SRC_POD'] !== env['SRC_POD'] && (other.place === 'node' || other.place === 'pod')
 
 const collide = (one: Entry, other: Entry): boolean =>
   Object.entries(one.env ?? {}).some(([name, value]) => (other.env?.[name] ?? value) !== value)

@@ -263,6 +263,29 @@ describe('where the packets end', () => {
     expect(first(lone(flow(inside, { target: target(HERE), filters })))?.cause).toContain('default/web-9')
   })
 
+  test('a DNS server on this node gets the questions and says nothing', () => {
+    const stations = [
+      ...[seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })],
+      ...[seen('node veth8 out', { destination: HERE }), seen('target eth0 in', { destination: HERE })],
+    ].map((one) => ({ ...one, destinationPort: 53 }))
+    const asked = target(HERE, { protocol: 'udp', port: 53 })
+    expect(first(lone(flow(stations, { target: asked })))?.code).toBe('DNS_UPSTREAM_BROKEN')
+    const unseenThere = stations.slice(0, 3)
+    expect(first(lone(flow(unseenThere, { target: asked })))?.code).toBe('TARGET_SILENT')
+  })
+
+  test('a pod of the other node that was heard through a Service only: the tunnel to its node is sound', () => {
+    const silent = flow(WAY.gone)
+    const named = [passing('pod/z', []), failing('pod/x', 'UNREACHABLE', [silent])]
+    expect(diagnose(about, named).findings.map(({ code }) => code)).toEqual(['NODE_UNREACHABLE'])
+    const service = target(SERVICE, { role: 'the destination service', name: 'web', port: 80 })
+    const heard = flow([seen('answer node vx0 in', { source: OTHER_THERE, destination: POD })], { target: service })
+    const known = failing('pod/y', 'BACKEND_DEAD', [heard])
+    const backend = result('pod/endpoints', 'UNREACHABLE', [target(OTHER_THERE)])
+    const cases = [...named, known, { result: backend, observed: null }]
+    expect(diagnose(about, cases).findings.map(({ code }) => code)).toContain('POD_UNANSWERED')
+  })
+
   test('a rule in the bridge, which a silent pod behind it meets by its neighbour discovery alone', () => {
     const rule = filter({ chain: 'chain bridge lab forward', rule: 'ip6 saddr 2001:db8:18:1::2 drop' })
     const onBridge = flow([seen('own eth0 out', { destination: HERE }), seen('node veth7 in', { destination: HERE })], {
