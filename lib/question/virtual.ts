@@ -12,7 +12,7 @@ import { destinationPing } from './pod.ts'
 import type { Asking } from './question.ts'
 
 /** A dead backend takes 1/N of the attempts; in both rounds at least a quarter of that must be lost. */
-const STEADY = 1 / 4
+export const STEADY = 1 / 4
 
 /**
  * Asks `ask(times)`, once more if first packets were lost, and judges. `isLossy`: the paths to the backends are known to
