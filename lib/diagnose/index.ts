@@ -206,7 +206,10 @@ const BEHIND: readonly (readonly [role: RegExp, endpoint: RegExp])[] = [
 const OF_SERVICES = /^SERVICE_(?:NOT_TRANSLATED|RULES)/
 
 /** A cause was found for somebody who stands behind what the result asked. */
-function standsBehind({ cause, addresses, results }: Gathered, { targets, place }: Result, names: Names): boolean {
+function standsBehind(gathered: Gathered, result: Result, names: Names): boolean {
+  const { cause, addresses, results } = gathered
+  const { targets, place } = result
+  if (cause.code === 'PACKET_LOSS' && concerns(gathered, result) && isOnNodeOf(addresses, result, names)) return true
   const ofServices = [cause, ...results].some(({ code }) => OF_SERVICES.test(code ?? ''))
   if (results.size > 0 && ofServices && targets.some(({ role }) => isVirtual(role))) return true
   const asked = targets.map(({ address }) => address)
@@ -221,6 +224,12 @@ function standsBehind({ cause, addresses, results }: Gathered, { targets, place 
         result.targets.some((target) => roles.some((role) => role.test(target.role)) && addresses.has(target.address)),
     ) && names.who.size > 0
   )
+}
+
+/** What did not answer is on a node to whose pods packets get lost: asked again it may have answered. */
+const isOnNodeOf = (addresses: ReadonlySet<string>, result: Result, names: Names): boolean => {
+  const nodes = new Set([...addresses].map((address) => nodeOf(address, names)).filter((node) => node !== null))
+  return failingTargets(result).some(({ node }) => node !== undefined && nodes.has(node))
 }
 
 /** Causes that concern everything that the pod sends or gets. */
