@@ -15,6 +15,9 @@ export interface Containerd {
   load(tar: string): void
 }
 
+/** Copies of directories: what works on any file system. */
+export const SNAPSHOTTER = 'native'
+
 export interface NodeSpec {
   /** Short name: n1. */
   readonly name: string
@@ -47,7 +50,12 @@ export async function startContainerd(
   })
   const ctr = (...args: string[]) => run('ctr', ['-a', socket, ...args])
   await answers(daemon, () => ctr('version'))
-  return { daemon, socket, load: (tar) => void ctr('-n', 'k8s.io', 'images', 'import', tar) }
+  return { daemon, socket, load: (tar) => importImage(socket, tar) }
+}
+
+/** Loads an OCI layout tar, its layers compressed or not, into the containerd at `socket`; Kubernetes' images are in k8s.io. */
+export function importImage(socket: string, tar: string, namespace = 'k8s.io'): void {
+  run('ctr', ['-a', socket, '-n', namespace, 'images', 'import', '--snapshotter', SNAPSHOTTER, tar])
 }
 
 /** Name of a node's cgroup: the parent of its pods in every hierarchy. */
@@ -103,7 +111,7 @@ state = "${dir}/containerd/state"
   disable_apparmor = true
   restrict_oom_score_adj = true
   [${cri}.containerd]
-    snapshotter = "native"
+    snapshotter = "${SNAPSHOTTER}"
   [${cri}.cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${dir}/cni"
