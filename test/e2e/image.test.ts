@@ -1,7 +1,9 @@
 /** The image, built from the Dockerfile as it is and run as a pod of a real cluster. */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -24,7 +26,7 @@ beforeAll(async () => {
   image = await productImage()
   cluster = await startCluster({ prefix: 'img' })
   node = cluster.nodes[0] as ClusterNode
-  importImage(node.socket, image.tar)
+  await importImage(node.socket, image.tar)
 })
 afterAll(() => cluster?.stop())
 
@@ -89,12 +91,12 @@ describe('as a pod with a read-only root file system', () => {
   test('the line for ctr in the README does as it says', async () => {
     const dir = mkdtempSync(join(cluster.dir, 'ctr-'))
     mkdirSync(join(dir, 'reports'))
-    importImage(node.socket, image.tar, 'k8snetlook')
-    const { status, output } = runReadmeLine(dir)
+    await importImage(node.socket, image.tar, 'k8snetlook')
+    const { exitCode, output } = await runReadmeLine(dir)
     const report = reportIn(join(dir, 'reports'), node)
     expect(report, output).toMatchObject({ state: 'complete', verdict: 'pass' })
     expect(report?.source?.name).toMatch(/^bbox-/)
-    expect(status, output).toBe(0)
+    expect(exitCode, output).toBe(0)
   })
 
   test('deleted while it asks: the report says incomplete, the exit code is 2', async () => {
@@ -121,13 +123,13 @@ describe('as a pod with a read-only root file system', () => {
       times.pod.push(await secondsInPod())
     }
     console.log(`seconds from start to verdict: ${JSON.stringify(times)}`)
-    // they take turns, so that load meets both; a third is what medians of three differ by on a busy machine
-    expect(median(times.pod)).toBeLessThan(median(times.outside) * 1.33)
+    // they take turns, and load on the machine only adds: the best of each are compared, with room for what is left of it
+    expect(Math.min(...times.pod)).toBeLessThan(Math.min(...times.outside) * 1.25)
   })
 })
 
 /** `ctr run` as the README has it, with the lab's paths in place of a node's. */
-function runReadmeLine(cwd: string): { status: number | null; output: string } {
+async function runReadmeLine(cwd: string): Promise<{ exitCode: number; output: string }> {
   const [line = ''] = /^ {4}ctr -n k8snetlook run (?:.*\\\n)+.*$/m.exec(readFileSync(README, 'utf8')) ?? []
   const home = dirname(node.socket)
   const script = line
@@ -139,8 +141,9 @@ function runReadmeLine(cwd: string): { status: number | null; output: string } {
       ' run ',
       ` run --snapshotter ${SNAPSHOTTER} --env CONTAINER_RUNTIME_ENDPOINT=unix://${node.socket} --env NODE_NAME=${node.name} `,
     )
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { cwd, encoding: 'utf8' })
-  return { status, output: stdout + stderr }
+  const child = spawn('sh', ['-c', script], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [out, err, [exitCode]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { exitCode: exitCode as number, output: out + err }
 }
 
 /** From the start of the process to the verdict. */
@@ -166,9 +169,6 @@ async function secondsInPod(): Promise<number> {
     await sleep(1000)
   }
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
 /** Path of every file in every layer of an OCI archive. */
 async function filesOf(tar: string): Promise<string[]> {
