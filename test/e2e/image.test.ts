@@ -123,7 +123,10 @@ describe('as a pod with a read-only root file system', () => {
     do {
       times.outside.push(await secondsOutside())
       times.pod.push(await secondsInPod())
-    } while (times.pod.length < MOST_TURNS && least(times.pod) > least(times.outside) * AS_FAST)
+    } while (
+      times.pod.length < LEAST_TURNS ||
+      (times.pod.length < MOST_TURNS && least(times.pod) > least(times.outside) * AS_FAST)
+    )
     console.log(`seconds from start to verdict: ${JSON.stringify(times)}`)
     expect(least(times.pod)).toBeLessThanOrEqual(least(times.outside) * AS_FAST)
   })
@@ -147,6 +150,7 @@ async function runReadmeLine(cwd: string): Promise<{ exitCode: number; output: s
   return { exitCode: exitCode as number, output: out + err }
 }
 
+const LEAST_TURNS = 3
 const MOST_TURNS = 8
 /** What two healthy runs in one place differ by on a machine that does other things as well. */
 const AS_FAST = 1.15
