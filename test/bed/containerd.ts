@@ -1,7 +1,9 @@
 /** One containerd for each node of a test bed: own state, socket and CNI configuration; one cgroup each. */
+import { execFile } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { AddressPlan } from './addresses.ts'
 import type { Bed, Daemon } from './bed.ts'
 import { BUSYBOX } from './image.ts'
@@ -14,6 +16,9 @@ export interface Containerd {
   /** Loads an OCI layout tar for Kubernetes to use. */
   load(tar: string): void
 }
+
+/** Copies of directories: what works on any file system. */
+export const SNAPSHOTTER = 'native'
 
 export interface NodeSpec {
   /** Short name: n1. */
@@ -48,6 +53,15 @@ export async function startContainerd(
   const ctr = (...args: string[]) => run('ctr', ['-a', socket, ...args])
   await answers(daemon, () => ctr('version'))
   return { daemon, socket, load: (tar) => void ctr('-n', 'k8s.io', 'images', 'import', tar) }
+}
+
+/**
+ * Loads an OCI layout tar, its layers compressed or not, into the containerd at `socket`; Kubernetes' images are in k8s.io. Without blocking
+ * this process: hundreds of megabytes take a while.
+ */
+export async function importImage(socket: string, tar: string, namespace = 'k8s.io'): Promise<void> {
+  const args = ['-a', socket, '-n', namespace, 'images', 'import', '--snapshotter', SNAPSHOTTER, tar]
+  await promisify(execFile)('ctr', args, { maxBuffer: 1 << 24 })
 }
 
 /** Name of a node's cgroup: the parent of its pods in every hierarchy. */
@@ -103,7 +117,7 @@ state = "${dir}/containerd/state"
   disable_apparmor = true
   restrict_oom_score_adj = true
   [${cri}.containerd]
-    snapshotter = "native"
+    snapshotter = "${SNAPSHOTTER}"
   [${cri}.cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${dir}/cni"

@@ -27,6 +27,10 @@ export interface SuiteOptions {
   readonly node?: number
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  /** What is run with these arguments; absent: `vitest run` in the checkout. */
+  readonly program?: readonly string[]
+  /** Working directory; absent: the checkout. */
+  readonly cwd?: string
   /** Share of one CPU that the suite may use; absent: all there is. */
   readonly cpuPercent?: number
 }
@@ -50,10 +54,11 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     REPORTS_DIR: reports,
     ...options.env,
   }
-  const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...(options.args ?? ['checks/pod'])]
+  const program = options.program ?? [process.execPath, 'node_modules/vitest/vitest.mjs', 'run']
+  const command = [...program, ...(options.args ?? ['checks/pod'])]
   const started = Date.now()
-  const child = spawn('nsenter', [`--net=${netnsPath(node.namespace)}`, ...vitest], {
-    cwd: PROJECT,
+  const child = spawn('nsenter', [`--net=${netnsPath(node.namespace)}`, ...command], {
+    cwd: options.cwd ?? PROJECT,
     env,
     stdio: 'pipe',
   })
