@@ -4,7 +4,7 @@
  *
  *   release/k8snetlook-<version>-linux-<arch>.tar.gz        download, unpack and run: Node.js and all native parts are in it
  *   release/k8snetlook-<version>-image-linux-<arch>.tar     the image, an OCI archive (with --push it goes to the registry as well)
- *   release/manifests/                                      kustomize: deploy/base with the image by its digest
+ *   release/manifests/                                      kustomize: deploy/base and its overlays, the image by its digest
  *
  * Each with its SHA-256. Needs git, npm, a C++ compiler, make, python3 and (for the image) buildah.
  */
@@ -25,6 +25,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { dump, load } from 'js-yaml'
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 const PARTS = ['tarball', 'image', 'manifests']
@@ -149,27 +150,22 @@ function pin(base, offline) {
   return `${base.replace(/:[^:/]+$/, '')}@${digest}`
 }
 
-/** A kustomization that names the image by digest, over a copy of deploy/base. */
+/** A copy of what deploy/ has for kubectl, its base with the image by digest; the overlays stand on the base. */
 function makeManifests({ source, out, options }) {
   const digestFile = join(out, `k8snetlook-${version}-image-linux-${ARCH}.tar.digest`)
-  const known = options.digest ?? (existsSync(digestFile) ? readFileSync(digestFile, 'utf8').trim() : '')
-  if (!/^sha256:[0-9a-f]{64}$/.test(known))
-    throw new Error(`the digest of the image is "${known}": make the image first, or name it with --digest`)
+  const digest = options.digest ?? (existsSync(digestFile) ? readFileSync(digestFile, 'utf8').trim() : '')
+  if (!/^sha256:[0-9a-f]{64}$/.test(digest)) {
+    throw new Error(`the digest of the image is "${digest}": make the image first, or name it with --digest sha256:...`)
+  }
   const dir = join(out, 'manifests')
   rmSync(dir, { recursive: true, force: true })
-  cpSync(join(source, 'deploy/base'), join(dir, 'base'), { recursive: true })
+  for (const part of ['base', 'overlays']) cpSync(join(source, 'deploy', part), join(dir, part), { recursive: true })
+  const file = join(dir, 'base/kustomization.yaml')
+  const images = [{ name: 'k8snetlook', newName: imageName(options.registry), digest }]
+  const kustomization = { ...load(readFileSync(file, 'utf8')), images }
   writeFileSync(
-    join(dir, 'kustomization.yaml'),
-    `# k8snetlook ${version}: the image by its digest
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources:
-  - base
-images:
-  - name: k8snetlook
-    newName: ${imageName(options.registry)}
-    digest: ${known}
-`,
+    file,
+    `# k8snetlook ${version}: deploy/base of the release, with the image by its digest\n${dump(kustomization)}`,
   )
   return dir
 }

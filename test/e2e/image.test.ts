@@ -118,13 +118,17 @@ describe('as a pod with a read-only root file system', () => {
 
   test('a healthy run is no slower than outside of the image', async () => {
     const times = { outside: [] as number[], pod: [] as number[] }
-    for (let round = 0; round < 3; round++) {
+    const least = (values: readonly number[]) => Math.min(...values)
+    // load on the machine only adds: turns are taken until the best of each are close, which they never are if the image is slower
+    do {
       times.outside.push(await secondsOutside())
       times.pod.push(await secondsInPod())
-    }
+    } while (
+      times.pod.length < LEAST_TURNS ||
+      (times.pod.length < MOST_TURNS && least(times.pod) > least(times.outside) * AS_FAST)
+    )
     console.log(`seconds from start to verdict: ${JSON.stringify(times)}`)
-    // they take turns, and load on the machine only adds: the best of each are compared, with room for what is left of it
-    expect(Math.min(...times.pod)).toBeLessThan(Math.min(...times.outside) * 1.25)
+    expect(least(times.pod)).toBeLessThanOrEqual(least(times.outside) * AS_FAST)
   })
 })
 
@@ -146,6 +150,11 @@ async function runReadmeLine(cwd: string): Promise<{ exitCode: number; output: s
   return { exitCode: exitCode as number, output: out + err }
 }
 
+const LEAST_TURNS = 3
+const MOST_TURNS = 8
+/** What two healthy runs in one place differ by on a machine that does other things as well. */
+const AS_FAST = 1.15
+
 /** From the start of the process to the verdict. */
 async function secondsOutside(): Promise<number> {
   const started = Date.now()
@@ -154,9 +163,9 @@ async function secondsOutside(): Promise<number> {
   return (Date.parse(report.finished ?? '') - started) / 1000
 }
 
-/** The same in the pod, without the time that Kubernetes takes to make it. */
+/** The same in the pod, without the time that it takes to make it: the lab's containerd copies the image's files, which are written out first. */
 async function secondsInPod(): Promise<number> {
-  const script = 'date +%s%3N > /reports/started; exec node bin/k8snetlook.mjs checks/pod'
+  const script = 'sync; date +%s%3N > /reports/started; exec node bin/k8snetlook.mjs checks/pod'
   const pod = await startPod(cluster, node, { image: image.name, command: ['sh', '-c', script] })
   try {
     const { exitCode, output } = await pod.ended()

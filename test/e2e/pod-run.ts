@@ -1,11 +1,12 @@
-/** The product's image as a pod: on a node of the cluster, with the capabilities that the README names and nothing to write to but /reports. */
+/** The product's image as a pod: on a node of the cluster, with the capabilities that a run needs and nothing to write to but /reports. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Report } from '../../lib/types.ts'
 import { type KubeObject, pathOf, until } from '../bed/kubernetes/api.ts'
 import type { Cluster, ClusterNode } from '../bed/kubernetes/cluster.ts'
 
-const CAPABILITIES = ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE']
+/** The last two: to take the user or group that a sidecar lets pass. */
+const CAPABILITIES = ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE', 'SETUID', 'SETGID']
 
 /** A pod keeps its object, with its exit code, until the test has read it. */
 const FINALIZER = 'k8snetlook.test/until-read'
