@@ -54,16 +54,25 @@ export function endpointPath(endpoint: string): string | null {
   return /^(?:unix:(?:\/\/)?)?(\/(?!\/).*)$/.exec(endpoint)?.[1] ?? null
 }
 
-/** Those of `paths` that exist, each socket once, whatever links lead to it. */
+/** Those of `paths` that exist and may be seen, each socket once, whatever links lead to it. */
 export function existingSockets(paths: readonly string[]): string[] {
   const seen = new Set<string>()
   return paths.filter((path) => {
-    const stats = statSync(path, { throwIfNoEntry: false, bigint: true })
-    const key = stats === undefined ? '' : `${stats.dev}:${stats.ino}`
-    if (key === '' || seen.has(key)) return false
+    const key = identityOf(path)
+    if (key === null || seen.has(key)) return false
     seen.add(key)
     return true
   })
+}
+
+/** null: it is not there, or not to be seen (/proc/1/root without CAP_SYS_PTRACE). */
+function identityOf(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return null
+  }
 }
 
 const HINT_NAME = 'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.'

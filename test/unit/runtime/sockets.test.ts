@@ -26,6 +26,9 @@ test('a named socket is the node’s, wherever a container sees it; one that is 
     expect(socketAt('/run/none/such.sock', root)).toBe(seen)
     expect(socketAt('/var/run/none/such.sock', root)).toBe(seen)
     expect(socketAt('/run/none/other.sock', root)).toBe('/run/none/other.sock')
+    // a part of the path that is a file, a loop of links, a directory that may not be searched: all the same
+    writeFileSync(join(root, 'file'), '')
+    expect(socketAt('/run/none/such.sock', join(root, 'file'))).toBe('/run/none/such.sock')
   } finally {
     rmSync(root, { recursive: true })
   }
