@@ -14,6 +14,7 @@ import type {
 } from '../types.ts'
 import type { Kube, Listed } from './client.ts'
 import { absent, known, mapFact, unknown } from './fact.ts'
+import { IN_CLUSTER } from './kubeconfig.ts'
 import { endpointsOf, type NodeObject, nodeObject, RESOURCES, serviceBasics } from './objects.ts'
 
 const { configMaps, endpointSlices, namespaces, nodes, services } = RESOURCES
@@ -88,6 +89,8 @@ export function healthOutcome(path: string, status: number, body: string): Outco
  * belong to a proxy or load balancer in front of the cluster.
  */
 async function readAuthority(kube: Kube): Promise<Fact<string>> {
+  // a service account's token comes with that very ConfigMap: no need to be allowed to read it
+  if (kube.server.from === IN_CLUSTER && kube.server.ca !== null) return known(kube.server.ca)
   const root = await kube.get<V1ConfigMap>(configMaps, 'default', 'kube-root-ca.crt')
   const pem = root.state === 'known' ? root.value.data?.['ca.crt'] : undefined
   if (pem) return known(pem)

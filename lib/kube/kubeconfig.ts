@@ -11,7 +11,7 @@ import { known, listing, unknown } from './fact.ts'
 
 /** Which cluster to talk to, as whom: what one kubeconfig context says. Holds credentials; never leaves this room. */
 export interface Access {
-  /** Path of the file, or "in-cluster". */
+  /** Path of the file, or IN_CLUSTER. */
   readonly from: string
   readonly context: string
   /** Namespace of the context. */
@@ -35,6 +35,9 @@ interface Configuration {
   readonly contexts: readonly Context[]
   readonly users: readonly User[]
 }
+
+/** Where the access of a pod's service account is said to come from. */
+export const IN_CLUSTER = 'in-cluster'
 
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 const ADMIN_FILES = [
@@ -204,8 +207,8 @@ function inClusterAccess(api: { host: string; port: string }, account: string): 
     // optional: "default" serves
   }
   return known({
-    from: 'in-cluster',
-    context: 'in-cluster',
+    from: IN_CLUSTER,
+    context: IN_CLUSTER,
     namespace,
     cluster: {
       name: 'in-cluster',

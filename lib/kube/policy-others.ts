@@ -21,7 +21,7 @@ const kinds = (group: string, named: Readonly<Record<string, string>>): Kind[] =
 const CALICO = { networkpolicies: 'Calico NetworkPolicy', globalnetworkpolicies: 'Calico GlobalNetworkPolicy' }
 
 /** Whatever else may drop packets between pods, by the API group that serves it. */
-const KINDS: readonly Kind[] = [
+export const OTHER_KINDS: readonly Kind[] = [
   ...kinds('cilium.io', {
     ciliumnetworkpolicies: 'CiliumNetworkPolicy',
     ciliumclusterwidenetworkpolicies: 'CiliumClusterwideNetworkPolicy',
@@ -45,7 +45,7 @@ export async function readOtherPolicies(kube: Kube): Promise<OtherPolicies> {
   const groups = await kube.text('/apis')
   if (groups.state !== 'known') return { present: [], unseen: ['policies of other kinds'] }
   const versions = groupVersions(groups.value.body)
-  const served = KINDS.filter(({ group }) => versions.has(group))
+  const served = OTHER_KINDS.filter(({ group }) => versions.has(group))
     // Calico's own API server shows the objects of its CRDs, and NetworkPolicies of Kubernetes among them
     .filter(({ group }) => group !== 'projectcalico.org' || !versions.has('crd.projectcalico.org'))
   const looked = await Promise.all(

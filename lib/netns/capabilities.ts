@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 
 /** Bit numbers of include/uapi/linux/capability.h. */
 const NEEDED = {
+  CAP_NET_ADMIN: { bit: 12n, for: 'reading the packet filter, the rules of services and connection tracking' },
   CAP_NET_RAW: { bit: 13n, for: 'raw ICMP sockets' },
   CAP_SYS_PTRACE: { bit: 19n, for: "opening another process's namespace and its /proc/<pid>/root" },
   CAP_SYS_ADMIN: { bit: 21n, for: 'entering a network namespace (setns)' },

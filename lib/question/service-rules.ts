@@ -108,6 +108,8 @@ function whyNone({ service, api, dns }: Plan): Error {
  */
 async function proxiesOf(plan: Plan, addresses: ReadonlySet<string>): Promise<readonly ProxyRules[]> {
   const read = await readServices(null, addresses)
+  if (!read.ok && read.code === 'PERMISSION_MISSING')
+    given({ state: 'unknown', code: read.code, reason: read.detail, hint: 'Run as root, with that capability.' })
   if (!read.ok) throw new NotApplicable(`needs kube-proxy's rules: ${read.detail}`)
   const { proxies, replacement } = read.value
   noteServices(read.value)

@@ -1,13 +1,14 @@
 /** Writes the reports of a node, each by rename, so that a reader never sees half a file. Synchronous: signal handlers use it. */
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import type { Pipeline } from '../settings.ts'
+import type { Pipeline, PrintedKind } from '../settings.ts'
 import type { Outcome, Report } from '../types.ts'
 import { toHtml } from './html.ts'
 import { toJson } from './json.ts'
 import { type JUnitOptions, toJUnit } from './junit.ts'
 import { toMarkdown } from './markdown.ts'
 import { toMetrics } from './metrics.ts'
+import { packedText, printedText } from './printed.ts'
 
 /** The file of each report by the node's name, and what writes it; `paths` are where all of them will be. */
 const RENDERERS: readonly (readonly [
@@ -20,6 +21,9 @@ const RENDERERS: readonly (readonly [
   [(node) => `report-${node}.md`, toMarkdown],
   [(node) => `metrics-${node}.prom`, toMetrics],
 ]
+
+/** Which of them is printed. */
+const PRINTED: Readonly<Record<PrintedKind, number>> = { junit: 0, json: 2, packed: 2, markdown: 3 }
 
 export interface WriteOptions {
   readonly pipeline?: Pipeline | null
@@ -53,6 +57,23 @@ export function writeReports(dir: string, report: Report, options: WriteOptions 
   const [first] = errors
   if (!first) return { ok: true, value: paths, evidence: [] }
   return { ok: false, code: 'REPORTS_UNWRITABLE', detail: sentence(dir, first), evidence: [] }
+}
+
+/** The reports as PRINT_REPORTS wants them in the log, whether or not `dir` can be written. */
+export function printedReports(
+  kinds: readonly PrintedKind[],
+  dir: string,
+  report: Report,
+  options: WriteOptions = {},
+): string {
+  const paths = pathsOf(dir, report.node)
+  return kinds
+    .map((kind) => {
+      const [, render] = RENDERERS[PRINTED[kind]] as (typeof RENDERERS)[number]
+      const print = kind === 'packed' ? packedText : printedText
+      return print(basename(paths[PRINTED[kind]] as string), render(report, paths, options))
+    })
+    .join('')
 }
 
 /** Removes the reports of a node, if they are there and can be removed. */

@@ -11,7 +11,7 @@ import { type Case, diagnose } from '../diagnose/index.ts'
 import type { SettingProblem } from '../settings.ts'
 import { publicSettings, readSettings } from '../settings.ts'
 import type { Change, Fact, Plan, Report, Result, RunError, StateFact } from '../types.ts'
-import { reasonOf, removeReports, writeReports } from './files.ts'
+import { printedReports, reasonOf, removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { toMarkdown } from './markdown.ts'
 import { verdictOf } from './model.ts'
@@ -83,7 +83,8 @@ export class Gate implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
-    const { nodeName, reportsDir, redact } = this.#settings
+    const { nodeName, reportsDir, redact, printReports } = this.#settings
+    if (printReports.length > 0) waitForReader(process.stdout)
     const last = lastNodeName(reportsDir)
     this.#node = nodeName ?? last ?? hostname()
     this.#label = redact ? (last && isPseudonym(last) ? last : 'node') : this.#node
@@ -160,12 +161,22 @@ export class Gate implements Reporter {
   #conclude(): void {
     const report = this.#report()
     this.#progress.stop()
+    if (this.speaks && this.#section) process.stdout.write(this.#section(seconds()).close)
+    // before the summary: that is what the last lines of a log should be
+    this.#print(report)
     if (this.speaks) {
-      if (this.#section) process.stdout.write(this.#section(seconds()).close)
       process.stdout.write(mute(`\n${summary(report, this.#paths, colourful())}\n`))
     }
     this.#tellGitHub(report)
     this.#lock?.release()
+  }
+
+  #print(report: Report): void {
+    const { printReports, reportsDir, surroundings } = this.#settings
+    if (printReports.length === 0) return
+    const printed = printedReports(printReports, reportsDir, report, { pipeline: surroundings.pipeline })
+    // another reporter may have left its line open
+    process.stdout.write(`\n${printed}`)
   }
 
   #harmless(result: Result): Result {
@@ -381,6 +392,13 @@ export function gate() {
 const clusterOf = ({ api: { cluster } }: Plan): string | null => (cluster.state === 'known' ? cluster.value.uid : null)
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
+
+/** From here on a write to a pipe ends when its reader has taken it: process.exit() drops what Node.js still holds. */
+function waitForReader(stream: NodeJS.WriteStream): void {
+  const { _handle: handle } = stream as { _handle?: { setBlocking?(blocking: boolean): void } }
+  // libuv wants nothing to be on its way when that changes
+  if (stream.writableLength === 0) handle?.setBlocking?.(true)
+}
 
 function colourful(): boolean {
   return Boolean(process.stdout.isTTY)

@@ -2,15 +2,21 @@
 import { connectCri } from './cri.ts'
 import { connectDocker } from './docker.ts'
 import { dockerRuns } from './process.ts'
-import { endpointPath, existingSockets, usualSockets } from './sockets.ts'
+import { endpointPath, existingSockets, socketAt, usualSockets } from './sockets.ts'
 import { type LookupOptions, type Runtime, RuntimeError } from './types.ts'
 
 const DOCKER = /(^|\/)docker\.sock$/
 
 /** The endpoints to ask in turn: the named one alone, else those of the given or usual sockets that exist. */
 export function endpoints({ endpoint, sockets, runtimeVersion, procRoot = '/proc' }: LookupOptions): string[] {
-  if (endpoint !== null) return [endpoint]
+  if (endpoint !== null) return [namedEndpoint(endpoint, procRoot)]
   return existingSockets(sockets ?? usualSockets(runtimeVersion, procRoot, () => dockerRuns(procRoot)))
+}
+
+/** A path of the node, wherever this process sees it; what is no unix socket stays, and is refused by its name. */
+function namedEndpoint(endpoint: string, procRoot: string): string {
+  const path = endpointPath(endpoint)
+  return path === null ? endpoint : socketAt(path, procRoot)
 }
 
 /**

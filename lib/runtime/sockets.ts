@@ -23,8 +23,7 @@ const USUAL: readonly (readonly [Kind, string])[] = [
 /**
  * The usual sockets, those of the named runtime first. `runtimeVersion` as in Node.status: containerd://1.6.20.
  * Docker's are left out unless it is named or runs: systemd may listen there and would start it, and a starting Docker
- * rewrites the node's packet filter. From a container with the node's /proc each is also looked for below the root of
- * process 1.
+ * rewrites the node's packet filter. Each is followed by the other places where a container may see it.
  */
 export function usualSockets(runtimeVersion: string | null, procRoot: string, dockerRuns: () => boolean): string[] {
   const kind = runtimeVersion?.split('://')[0]
@@ -32,7 +31,22 @@ export function usualSockets(runtimeVersion: string | null, procRoot: string, do
   const ordered = [...usual.filter(([of]) => of === kind), ...usual.filter(([of]) => of !== kind)].map(
     ([, path]) => path,
   )
-  return [...ordered, ...ordered.map((path) => `${procRoot}/1/root${path}`)]
+  return ordered.flatMap((path) => placesOf(path, procRoot))
+}
+
+/**
+ * Where a path of the node may be seen: as it is; in a container where deploy/ mounts the node's /run; below the root of process 1.
+ * Not /var/run there: that is an absolute link.
+ */
+function placesOf(path: string, procRoot: string): string[] {
+  const real = path.replace(/^\/var\/run\//, '/run/')
+  const mounted = real.startsWith('/run/') ? [`/host${real}`] : []
+  return [path, ...mounted, `${procRoot}/1/root${real}`]
+}
+
+/** The socket that a path of the node means: the first place that has one, else the path itself. */
+export function socketAt(path: string, procRoot: string): string {
+  return existingSockets(placesOf(path, procRoot))[0] ?? path
 }
 
 /** The path of unix:///path, unix:/path or /path; null for anything else (tcp, npipe, a relative path). */
@@ -40,16 +54,25 @@ export function endpointPath(endpoint: string): string | null {
   return /^(?:unix:(?:\/\/)?)?(\/(?!\/).*)$/.exec(endpoint)?.[1] ?? null
 }
 
-/** Those of `paths` that exist, each socket once, whatever links lead to it. */
+/** Those of `paths` that exist and may be seen, each socket once, whatever links lead to it. */
 export function existingSockets(paths: readonly string[]): string[] {
   const seen = new Set<string>()
   return paths.filter((path) => {
-    const stats = statSync(path, { throwIfNoEntry: false, bigint: true })
-    const key = stats === undefined ? '' : `${stats.dev}:${stats.ino}`
-    if (key === '' || seen.has(key)) return false
+    const key = identityOf(path)
+    if (key === null || seen.has(key)) return false
     seen.add(key)
     return true
   })
+}
+
+/** null: it is not there, or not to be seen (/proc/1/root without CAP_SYS_PTRACE). */
+function identityOf(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return null
+  }
 }
 
 const HINT_NAME = 'Name the socket of the runtime that the kubelet uses: CONTAINER_RUNTIME_ENDPOINT=unix:///path.'

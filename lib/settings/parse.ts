@@ -15,14 +15,16 @@ import {
   nodeName,
   type Parsed,
   type PodReference,
+  type PrintedKind,
   podReference,
+  printedKinds,
   runtimeEndpoint,
   type ServiceReference,
   serviceReference,
   wholeNumber,
 } from './values.ts'
 
-export type { ExternalAddresses, PodReference, ServiceReference, WorkloadKind } from './values.ts'
+export type { ExternalAddresses, PodReference, PrintedKind, ServiceReference, WorkloadKind } from './values.ts'
 
 /** The pipeline that a run is a step of, as far as its reports show themselves there. */
 export interface Pipeline {
@@ -53,6 +55,8 @@ export interface Settings {
   readonly nodeNetns: string | null
   readonly leasesDir: string | null
   readonly reportsDir: string
+  /** Reports that go to standard output as well, in the order given. */
+  readonly printReports: readonly PrintedKind[]
   readonly strict: boolean
   readonly trace: boolean
   readonly redact: boolean
@@ -129,6 +133,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     nodeNetns: read('NODE_NETNS', absolutePath, null),
     leasesDir: read('CNI_LEASES_DIR', absolutePath, null),
     reportsDir: read('REPORTS_DIR', text, 'reports'),
+    printReports: read('PRINT_REPORTS', printedKinds, []),
     strict: read('STRICT', boolean, false),
     trace: read('TRACE', boolean, false),
     // what cannot be read as a no hides rather than shows

@@ -177,6 +177,13 @@ export const SETTINGS = [
     default: 'reports',
     example: 'reports',
   },
+  {
+    name: 'PRINT_REPORTS',
+    meaning:
+      'Reports to print on standard output between marked lines at the end of a run, separated by commas: junit, json, markdown; packed is the JSON report, gzipped and in base64.',
+    default: 'none: reports are files only',
+    example: 'junit',
+  },
 ] as const satisfies readonly Setting[]
 
 export type SettingName = (typeof SETTINGS)[number]['name']

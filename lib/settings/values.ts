@@ -251,3 +251,15 @@ export function gate(text: string): Parsed<boolean> {
   if (text.toLowerCase() === 'regressions') return { value: true }
   return { problem: 'this is no gate', next: 'Write regressions, or unset it: then every failure fails the run.' }
 }
+
+const PRINTED = ['junit', 'json', 'markdown', 'packed'] as const
+/** A report as it is printed; packed: the JSON report, gzipped and in base64. */
+export type PrintedKind = (typeof PRINTED)[number]
+
+/** PRINT_REPORTS: each kind once. */
+export function printedKinds(text: string): Parsed<readonly PrintedKind[]> {
+  const words = listOf(text.toLowerCase())
+  const unknown = words.find((word) => !(PRINTED as readonly string[]).includes(word))
+  if (unknown === undefined) return { value: [...new Set(words as PrintedKind[])] }
+  return { problem: `"${unknown}" is no report that can be printed`, next: `Write some of ${PRINTED.join(',')}.` }
+}

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ['netns', 'node', 'probe'],
   probe: ['diagnose', 'node', 'packet', 'socket', 'state'],
   socket: ['netns', 'packet'],
-  node: ['packet', 'state'],
+  node: ['netns', 'packet', 'state'],
   packet: [],
   netns: [],
   enter: ['netns'],

@@ -3,6 +3,7 @@
  * have replaced it. Reading never writes: the old iptables back end makes a table by listing it, so it is asked only for those
  * that the kernel says are there.
  */
+import { missingCapabilities } from '../../netns/capabilities.ts'
 import type { Family, Outcome } from '../../types.ts'
 import { CHAINS, iptablesRules } from './iptables.ts'
 import { parseIpvs } from './ipvs.ts'
@@ -41,12 +42,17 @@ ${iptables('ip6')}
 
 /**
  * Rules for the services at `addresses`, of the namespace at `path` or of the calling thread's own (null).
- * Codes: TOOL_FAILED (budget 1.5 s).
+ * Codes: TOOL_FAILED (budget 1.5 s), PERMISSION_MISSING: without CAP_NET_ADMIN the tools print nothing, as where there are no rules.
  */
 export async function readServices(
   path: string | null,
   addresses: ReadonlySet<string>,
 ): Promise<Outcome<NodeServices>> {
+  const lacking = missingCapabilities().find(({ name }) => name === 'CAP_NET_ADMIN')
+  if (lacking) {
+    const detail = `this process lacks ${lacking.name}, needed for ${lacking.for}`
+    return { ok: false, code: 'PERMISSION_MISSING', detail, evidence: [] }
+  }
   const output = await shell(path, SCRIPT, [], BUDGET_MS)
   if (!output.ok) return output
   const [v4 = '', v6 = '', devices = '', ipvs = '', ipt4 = '', ipt6 = ''] = output.value.split(`${MARK}\n`)

@@ -1,6 +1,6 @@
 /**
  * The binaries that a cluster needs, built from Go modules into a cache; go.mod and go.sum under go/ pin the versions.
- * Cold: 7 minutes for Kubernetes and 2 for CoreDNS on two cores. Each is kept under the hash of its sources.
+ * Cold: 7 minutes for Kubernetes, 2 for CoreDNS and 2 for kubectl on two cores. Each is kept under the hash of its sources.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -18,6 +18,7 @@ const CONTAINERD = 'github.com/containerd/containerd/v2/cmd'
 const MODULES = {
   hyper: { hyper: '.' },
   coredns: { coredns: '.' },
+  kubectl: { kubectl: '.' },
   containerd: {
     containerd: `${CONTAINERD}/containerd`,
     'containerd-shim-runc-v2': `${CONTAINERD}/containerd-shim-runc-v2`,

@@ -59,6 +59,8 @@ function apiServerFlags(plan: AddressPlan, pki: (file: string) => string): Reado
     'authorization-mode': 'Node,RBAC',
     'enable-admission-plugins': 'NodeRestriction',
     'allow-privileged': true,
+    // as kubeadm sets it: the names of nodes are in no DNS
+    'kubelet-preferred-address-types': 'InternalIP',
     'kubelet-client-certificate': pki('admin.crt'),
     'kubelet-client-key': pki('admin.key'),
   }

@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { endpointPath, usualSockets } from '../../../lib/runtime/sockets.ts'
+import { endpointPath, socketAt, usualSockets } from '../../../lib/runtime/sockets.ts'
 
 test.each([
   ['unix:///run/containerd/containerd.sock', '/run/containerd/containerd.sock'],
@@ -12,6 +15,23 @@ test.each([
   ['', null],
 ])('endpoint %s', (endpoint, path) => {
   expect(endpointPath(endpoint)).toBe(path)
+})
+
+test('a named socket is the node’s, wherever a container sees it; one that is nowhere keeps its name', () => {
+  const root = mkdtempSync(join(tmpdir(), 'sockets-'))
+  try {
+    const seen = join(root, '1/root/run/none/such.sock')
+    mkdirSync(dirname(seen), { recursive: true })
+    writeFileSync(seen, '')
+    expect(socketAt('/run/none/such.sock', root)).toBe(seen)
+    expect(socketAt('/var/run/none/such.sock', root)).toBe(seen)
+    expect(socketAt('/run/none/other.sock', root)).toBe('/run/none/other.sock')
+    // a part of the path that is a file, a loop of links, a directory that may not be searched: all the same
+    writeFileSync(join(root, 'file'), '')
+    expect(socketAt('/run/none/such.sock', join(root, 'file'))).toBe('/run/none/such.sock')
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 })
 
 describe('usual sockets', () => {
@@ -37,6 +57,8 @@ describe('usual sockets', () => {
     ])
       expect(all.filter((path) => path.includes(part)).length, part).toBeGreaterThanOrEqual(2)
     expect(all).toContain('/host/proc/1/root/run/containerd/containerd.sock')
+    expect(all).toContain('/host/run/crio/crio.sock')
+    expect(all).not.toContain('/host/var/snap/microk8s/common/run/containerd.sock')
   })
 
   test('Docker is left asleep unless it is named or runs: systemd would start it', () => {
