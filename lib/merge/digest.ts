@@ -25,10 +25,18 @@ export function digestOf(report: Report): Report {
   }
 }
 
-/** The report without results that are green, and what only tells about a single node: for where very many stand side by side. */
+/**
+ * The report without results that are green, and what only tells about a single node: for where very many stand side by side. That
+ * DNS replicas were asked stays known.
+ */
 export function withoutGreen(report: Report): Report {
   const { environment: _, ...rest } = report
-  return { ...rest, notes: NONE, results: report.results.filter(({ verdict }) => !isGreen(verdict)) }
+  const results = report.results.flatMap((result): Result[] => {
+    const { answers: __, ...short } = result
+    if (!isGreen(result.verdict)) return [result]
+    return asksReplicas(result) ? [short] : []
+  })
+  return { ...rest, notes: NONE, results }
 }
 
 export function countsOf({ results }: Report): VerdictCounts {
