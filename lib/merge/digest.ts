@@ -27,14 +27,15 @@ export function digestOf(report: Report): Report {
 
 /**
  * The report without results that are green, and what only tells about a single node: for where very many stand side by side. That
- * DNS replicas were asked stays known.
+ * DNS replicas were asked stays known, and one that passed: a report in which nothing was answered is no sound one.
  */
 export function withoutGreen(report: Report): Report {
   const { environment: _, ...rest } = report
+  const sound = report.results.find(({ verdict }) => verdict === 'pass')
   const results = report.results.flatMap((result): Result[] => {
     const { answers: __, ...short } = result
     if (!isGreen(result.verdict)) return [result]
-    return asksReplicas(result) ? [short] : []
+    return asksReplicas(result) || result === sound ? [short] : []
   })
   return { ...rest, notes: NONE, results }
 }

@@ -55,6 +55,9 @@ details[open]>summary{margin-bottom:.4rem}
 .data caption{text-align:left;color:var(--soft);padding-bottom:.2rem}
 .data th,.data td{border:1px solid var(--line);padding:.15rem .5rem;text-align:left;white-space:nowrap}
 .grid th[scope=row]{font-weight:400;min-width:18rem;white-space:normal}.grid td{color:var(--tone);font-weight:600}.grid td:is(.pass,.not-applicable,.missing){font-weight:400}
+.matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;vertical-align:bottom;font-weight:400;max-height:14rem}.matrix tbody th{font-weight:400}
+.matrix td{color:var(--tone);font-weight:600;text-align:center}.matrix td span{color:var(--text);font-weight:400}.matrix td.pass{font-weight:400}.matrix .self{background:var(--mono)}
+.sheet.differing tbody th{width:34%}
 .path{font-size:.92rem;padding-left:1.4rem}
 .plain{padding-left:1.2rem}
 .paths{font-variant-numeric:tabular-nums}
