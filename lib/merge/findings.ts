@@ -72,8 +72,19 @@ const isVague = ({ code }: { readonly code: Code }): boolean => VAGUE.has(code) 
 
 const isAboutPeers = ({ results }: NodeFinding): boolean => results.some((result) => wayOf(result) !== null)
 
-const troubleOf = ({ code }: NodeFinding): Trouble =>
-  isAboutSize(code) ? 'size' : code === 'PACKET_LOSS' ? 'loss' : 'unreached'
+/** What it does to the pairs that it was found by; of what was found otherwise, what its code says. */
+function troublesOf({ code, results }: NodeFinding): ReadonlySet<Trouble> {
+  const codes = results.flatMap((result) => (wayOf(result) === null ? [] : (result.code ?? [])))
+  return new Set((codes.length > 0 ? codes : [code]).map(troubleOf))
+}
+
+const troubleOf = (code: Code): Trouble => (isAboutSize(code) ? 'size' : code === 'PACKET_LOSS' ? 'loss' : 'unreached')
+
+/** Kind and family of the pairs that it was found by; none: it was found otherwise. */
+const cellsOf = ({ results }: NodeFinding): readonly string[] =>
+  results.flatMap((result) =>
+    wayOf(result) === null ? [] : [`${result.place === 'node' ? 'nodes' : 'pods'} ${result.family}`],
+  )
 
 interface Folding {
   readonly group: Group
@@ -114,11 +125,17 @@ function foldInto(groups: readonly Group[], all: readonly NodeFinding[]): Foldin
     return { group, others, told: [] as NodeFinding[] }
   })
   for (const finding of all.filter(isVague)) {
-    const own = byNode.filter(({ group, others }) => group.trouble === troubleOf(finding) && others.has(finding.node))
+    const [troubles, cells] = [troublesOf(finding), cellsOf(finding)]
+    const own = byNode.filter(
+      ({ group, others }) =>
+        troubles.has(group.trouble) &&
+        others.has(finding.node) &&
+        (cells.length === 0 || cells.some((cell) => group.cells.includes(cell))),
+    )
     const named = own.find(({ others }) =>
       [...(others.get(finding.node) ?? [])].some((other) => mentions(finding.cause, other)),
     )
-    const into = named ?? (isAboutPeers(finding) ? own[0] : undefined)
+    const into = named ?? (cells.length > 0 ? own[0] : undefined)
     into?.told.push(finding)
   }
   return byNode
@@ -170,24 +187,34 @@ function draftOfGroup(folding: Folding, part: ClusterPart): Draft {
     group,
     told.map((one) => one.code),
   )
-  const said = told.toSorted((a, b) => Number(isOfPeers(b)) - Number(isOfPeers(a)))
-  const main = commonest(said.map((one) => one.code))
+  const main = commonest(told.map((one) => one.code))
+  const said = told.filter((one) => one.code === main)
+  // the words of those who asked the node are about it, its own are about the others
+  const best = said.find(({ remedy }) => focus.some((node) => mentions(remedy, node))) ?? said[0]
   return {
     code,
     cause: [sentenceOf(group, sceneOf(folding, null, part)), ...differs].join(' '),
     confidence: isProven(group, part.pairs) ? 'proven' : 'likely',
     evidence: [pairTable(group), ...toldTable(told), ...differenceTable(focus, part)],
-    remedy: said.find((one) => one.code === main)?.remedy ?? CODES[code]?.remedy ?? '',
+    remedy: best?.remedy ?? CODES[code]?.remedy ?? '',
     again: againFor(
       focus.length > 0 ? nodesAround(group, focus) : group.scope === 'pairs' ? endsOf(group.failing) : [],
     ),
     hides: group.trouble === 'unreached' && focus[0] ? `what the pods on node ${focus[0]} are like` : null,
-    verdict: group.trouble === 'unreached' || told.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'warn',
-    touches: new Set([...keysOf(group, part), ...touchedBy(told)]),
+    verdict: verdictOf(folding),
+    touches: new Set([...keysOf(group, part), ...besidePairs(told)]),
   }
 }
 
-const isOfPeers = isAboutPeers
+/** Loss fails where a node's own check does: it is a question of how much. */
+function verdictOf({ group: { trouble, failing }, told }: Folding): 'fail' | 'warn' {
+  if (trouble === 'unreached' || told.some(({ verdict }) => verdict === 'fail')) return 'fail'
+  return trouble === 'size' && failing.some(({ code }) => CODES[code ?? '']?.kind === 'fail') ? 'fail' : 'warn'
+}
+
+/** Which pairs a group is about, it says itself. */
+const besidePairs = (told: readonly NodeFinding[]): string[] =>
+  [...touchedBy(told)].filter((key) => !/^(?:pairs|size) /.test(key))
 
 /** What the nodes name themselves, with what it does to the pairs. */
 function draftOfNodes(one: Alike, folded: readonly Folding[], part: ClusterPart): Draft {
@@ -211,7 +238,11 @@ function draftOfNodes(one: Alike, folded: readonly Folding[], part: ClusterPart)
     again: againFor(names),
     hides: one.of.find(({ hides }) => hides !== null)?.hides ?? null,
     verdict: folded.length > 0 || one.of.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'warn',
-    touches: new Set([...folded.flatMap(({ group }) => keysOf(group, part)), ...touchedBy([...one.of, ...told])]),
+    touches: new Set([
+      ...folded.flatMap(({ group }) => keysOf(group, part)),
+      ...touchedBy(one.of),
+      ...besidePairs(told),
+    ]),
   }
 }
 
