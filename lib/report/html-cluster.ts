@@ -58,11 +58,15 @@ const NODES: Readonly<Record<Report['verdict'], string>> = {
   pass: 'sound',
 }
 
-/** All nodes; of more than `limit` those that are not sound, as many, and the number of the others. */
+/** Nodes that have a row each. */
+const MOST_NODES = 100
+
+/** All nodes; of too many those that are not sound, as many as there is room for, and the number of the others. */
 function nodesMarkup(nodes: readonly NodeRun[], limit: number): Markup {
+  const most = Math.min(limit, MOST_NODES)
   const known = nodes.map((run) => ({ run, verdict: verdictOfNode(run) }))
   const inOrder = known.toSorted((a, b) => WORST.indexOf(a.verdict) - WORST.indexOf(b.verdict))
-  const shown = (known.length > limit ? inOrder.filter(({ verdict }) => verdict !== 'pass') : inOrder).slice(0, limit)
+  const shown = (known.length > most ? inOrder.filter(({ verdict }) => verdict !== 'pass') : inOrder).slice(0, most)
   const left = inOrder.filter((one) => !shown.includes(one))
   const rest = WORST.flatMap((verdict) => {
     const n = left.filter((one) => one.verdict === verdict).length
@@ -71,7 +75,7 @@ function nodesMarkup(nodes: readonly NodeRun[], limit: number): Markup {
   return html`<section><h2>Nodes</h2>
 ${
   shown.length > 0 &&
-  html`<table class="sheet"><thead><tr>${['Node', 'Zone', 'Verdict', 'Checks'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+  html`<table class="sheet nodes"><thead><tr>${['Node', 'Zone', 'Verdict', 'Checks'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${shown.map(({ run, verdict }) => nodeMarkup(run, verdict))}</tbody></table>`
 }${rest.length > 0 && html`<p class="seen">${shown.length > 0 ? 'And, not listed:' : 'In all:'}</p><ul class="counts">${rest}</ul>`}</section>`
 }

@@ -35,40 +35,59 @@ const legend = (): string =>
   `${SIGN.pass[0]} reached, ${SIGN.warn[0]} with a warning, ${SIGN.fail[0]} not reached or large packets lost, ${SIGN.inconclusive[0]} not known, empty: not asked.`
 
 function matrixMarkup(between: Between, pairs: readonly NodePair[], part: ClusterPart, limit: number): Markup {
-  const most = Math.min(limit, MOST_NODES)
   const names = part.nodes.map(({ node }) => node)
-  if (names.length <= most) return gridMarkup(TITLES[between], names, names, pairs)
-  const bad = pairs.filter((pair) => lookOf(pair) === 'fail')
-  const [rows, columns] = [
-    busiest(
-      bad.map(({ from }) => from),
-      most,
-    ),
-    busiest(
-      bad.map(({ to }) => to),
-      most,
-    ),
-  ]
-  const all = new Set(bad.flatMap(({ from, to }) => [from, to])).size
-  const shown = new Set([...rows, ...columns]).size
-  const title = `${TITLES[between]}: only nodes with trouble${shown < all ? `, ${shown} of ${all} of them` : ''}`
-  return html`${zonesMarkup(between, pairs, part)}${rows.length > 0 && gridMarkup(title, rows, columns, pairs)}`
+  if (names.length > Math.min(limit, MOST_NODES)) {
+    return html`${zonesMarkup(between, pairs, part)}${troubleMarkup(between, pairs, Math.min(limit, MOST_TROUBLED))}`
+  }
+  const bad = troubled(pairs)
+  const ordered = [...bad.keys(), ...names.filter((name) => !bad.has(name))]
+  const title = `${TITLES[between]}${bad.size > 0 && names.length > FIRST_SIGHT ? ': those with trouble first' : ''}`
+  return gridMarkup(title, names.length > FIRST_SIGHT ? ordered : names, pairs)
 }
 
-/** The names that are there most often, in order of names. */
-function busiest(names: readonly string[], most: number): string[] {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  const chosen = [...counts].toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, most)
-  return chosen.map(([name]) => name).toSorted()
+/** Nodes that have a row each where not all have. */
+const MOST_TROUBLED = 40
+/** Columns that are seen without moving the table. */
+const FIRST_SIGHT = 16
+
+/** Nodes at either end of pairs that fail, those with most of them first. */
+function troubled(pairs: readonly NodePair[]): Map<string, readonly NodePair[]> {
+  const byNode = new Map<string, NodePair[]>()
+  for (const pair of pairs) {
+    if (lookOf(pair) !== 'fail') continue
+    for (const node of [pair.from, pair.to]) byNode.set(node, [...(byNode.get(node) ?? []), pair])
+  }
+  return new Map([...byNode].toSorted((a, b) => b[1].length - a[1].length || (a[0] < b[0] ? -1 : 1)))
 }
 
-function gridMarkup(
-  title: string,
-  rows: readonly string[],
-  columns: readonly string[],
-  pairs: readonly NodePair[],
-): Markup {
+/** A row for each node with trouble: what of the answers it is in fails, and with whom. */
+function troubleMarkup(between: Between, pairs: readonly NodePair[], most: number): Markup | null {
+  const all = troubled(pairs)
+  const shown = [...all].slice(0, most)
+  if (all.size === 0) return null
+  const title = `${TITLES[between]}: nodes with trouble`
+  const rows = shown.map(([node, bad]) => {
+    const share = (list: readonly NodePair[]) => {
+      const failing = list.filter((pair) => lookOf(pair) === 'fail').length
+      return `${failing} of ${list.length}`
+    }
+    const others = [...new Set(bad.map(({ from, to }) => (from === node ? to : from)))]
+    const more = others.length > LISTED ? ` and ${others.length - LISTED} more` : ''
+    const names = `${others
+      .slice(0, LISTED)
+      .map((name) => shortened(name, NAME))
+      .join(', ')}${more}`
+    return html`<tr class="fail"><th scope="row">${oneLine(node, 120)}<p class="seen">with ${names}</p></th><td data-label="Asked by others">${share(pairs.filter(({ to }) => to === node))}</td><td data-label="Asks others">${share(pairs.filter(({ from }) => from === node))}</td></tr>\n`
+  })
+  const rest = all.size - shown.length
+  return html`<h3 class="over">${title}</h3>${
+    rows.length > 0 &&
+    html`<table class="sheet nodes"><thead><tr>${['Node', 'Fails when asked by others', 'Fails when it asks'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table>`
+  }${rest > 0 && html`<p class="seen">${rows.length > 0 ? `and ${rest} more` : count(rest, 'node')} in the JSON report</p>`}`
+}
+
+function gridMarkup(title: string, names: readonly string[], pairs: readonly NodePair[]): Markup {
   const byEnds = new Map<string, NodePair[]>()
   for (const pair of pairs) {
     const key = `${pair.from}\n${pair.to}`
@@ -76,12 +95,14 @@ function gridMarkup(
   }
   const usual = usualMtu(pairs)
   const cells = (from: string) =>
-    columns.map((to) => (from === to ? html`<td class="self"></td>` : cellMarkup(byEnds.get(`${from}\n${to}`), usual)))
-  const caption = `${title}${usual === null ? '' : `; path MTU ${usual} bytes where nothing else is said`}`
-  return html`<div class="scroll" role="group" aria-label="${oneLine(title)}" tabindex="0"><table class="data matrix"><caption>${oneLine(caption)}</caption>
-<thead><tr><td></td>${columns.map((name) => html`<th scope="col">${shortened(name, NAME)}</th>`)}</tr></thead>
-<tbody>${rows.map((name) => html`<tr><th scope="row">${shortened(name, NAME)}</th>${cells(name)}</tr>\n`)}</tbody></table></div>`
+    names.map((to) => (from === to ? html`<td class="self"></td>` : cellMarkup(byEnds.get(`${from}\n${to}`), usual)))
+  return html`<h3 class="over">${oneLine(title)}</h3>${mtuText(usual)}<div class="scroll" role="group" aria-label="${oneLine(title)}" tabindex="0"><table class="data matrix">
+<thead><tr><td></td>${names.map((name) => html`<th scope="col">${shortened(name, NAME)}</th>`)}</tr></thead>
+<tbody>${names.map((name) => html`<tr><th scope="row">${shortened(name, NAME)}</th>${cells(name)}</tr>\n`)}</tbody></table></div>`
 }
+
+const mtuText = (usual: number | null): Markup | null =>
+  usual === null ? null : html`<p class="seen">Path MTU ${usual} bytes where nothing else is said.</p>`
 
 function usualMtu(pairs: readonly NodePair[]): number | null {
   const counts = new Map<number, number>()
@@ -120,7 +141,7 @@ const familySign = (family: Family): string => `v${family}`
 /** "reached of asked" between each two zones. */
 function zonesMarkup(between: Between, pairs: readonly NodePair[], { nodes }: ClusterPart): Markup {
   const zoneOf = new Map(nodes.map(({ node, zone }) => [node, zone ?? 'no zone']))
-  const zones = busiest([...zoneOf.values()], MOST_NODES)
+  const zones = [...new Set(zoneOf.values())].toSorted().slice(0, MOST_NODES)
   const ways = new Map<string, NodePair[]>()
   for (const pair of pairs) {
     const key = `${zoneOf.get(pair.from)}\n${zoneOf.get(pair.to)}`
@@ -130,8 +151,7 @@ function zonesMarkup(between: Between, pairs: readonly NodePair[], { nodes }: Cl
   }
   const title = `${TITLES[between]}: ${count(nodes.length, 'node')} by zone`
   const usual = usualMtu(pairs)
-  const caption = `${title}; pairs that are sound, of those asked, and the middle round trip${usual === null ? '' : `; path MTU ${usual} bytes where nothing else is said`}`
-  return html`<div class="scroll" role="group" aria-label="${oneLine(title)}" tabindex="0"><table class="data matrix"><caption>${oneLine(caption)}</caption>
+  return html`<h3 class="over">${oneLine(title)}</h3><p class="seen">Pairs that are sound, of those asked, and the middle round trip.</p>${mtuText(usual)}<div class="scroll" role="group" aria-label="${oneLine(title)}" tabindex="0"><table class="data matrix">
 <thead><tr><td></td>${zones.map((zone) => html`<th scope="col">${shortened(zone, NAME)}</th>`)}</tr></thead>
 <tbody>${zones.map(
     (from) =>
