@@ -25,19 +25,25 @@ export function digestOf(report: Report): Report {
   }
 }
 
+/** Findings of one node among very many. */
+const MOST_FINDINGS = 12
+
 /**
- * The report without results that are green, and what only tells about a single node: for where very many stand side by side. That
- * DNS replicas were asked stays known, and one that passed: a report in which nothing was answered is no sound one.
+ * The report without results that are green, and what only tells about a single node: for where very many stand side by side. What nodes
+ * say of each other stands in the pairs. That DNS replicas were asked stays known, and one check that passed: a report in which nothing
+ * was answered is no sound one.
  */
 export function withoutGreen(report: Report): Report {
   const { environment: _, ...rest } = report
   const sound = report.results.find(({ verdict }) => verdict === 'pass')
   const results = report.results.flatMap((result): Result[] => {
     const { answers: __, ...short } = result
+    if (asksPeers(result)) return isGreen(result.verdict) ? [] : [{ ...short, evidence: NONE, targets: NONE }]
     if (!isGreen(result.verdict)) return [result]
     return asksReplicas(result) || result === sound ? [short] : []
   })
-  return { ...rest, notes: NONE, results }
+  const findings = report.findings.slice(0, MOST_FINDINGS).map((finding) => ({ ...finding, evidence: NONE }))
+  return { ...rest, notes: NONE, results, findings }
 }
 
 export function countsOf({ results }: Report): VerdictCounts {

@@ -286,7 +286,9 @@ describe('for every cluster', () => {
     fault: ({ from, to }) => bad.find(([a, b]) => nameOf(a) === from && nameOf(b) === to)?.[2] ?? null,
   })
 
-  test('each failing pair is in some finding, codes are known, what is green has none, and the order of nodes is no matter', { timeout: 60_000 }, async () => {
+  test('each failing pair is in some finding, codes are known, what is green has none, and the order of nodes is no matter', {
+    timeout: 60_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(anyCluster, fc.infiniteStream(fc.nat()), async (given, random) => {
         const runs = runsOf(clusterFor(given))

@@ -6,6 +6,7 @@ import type {
   CheckRecord,
   ClusterPart,
   Code,
+  Evidence,
   Family,
   Finding,
   NodeRun,
@@ -51,17 +52,21 @@ const addressOf = (node: string, family: Family, between: Way['between']): strin
     : `2001:db8:${net}::${index.toString(16)}`
 }
 
-/** The runs of all nodes, in order. */
-export function runsOf(cluster: Cluster): NodeRun[] {
+/** The runs of all nodes, in order, as they are kept. */
+export const runsOf = (cluster: Cluster): NodeRun[] =>
+  [...wholeRuns(cluster)].map((run) => ({ ...run, report: run.report && digestOf(run.report) }))
+
+/** The runs of all nodes, one after the other, with their reports as the nodes write them. */
+export function* wholeRuns(cluster: Cluster): Generator<NodeRun> {
   const { nodes, zones = [], asks = nodes, silent = {} } = cluster
   const names = Array.from({ length: nodes }, (_, index) => nameOf(index))
-  const zoneOf = (node: string) => zones[names.indexOf(node) % zones.length] ?? null
-  return names.map((node, index): NodeRun => {
+  const zoneOf = (node: string) => zones[(Number(node.slice(1)) - 1) % zones.length] ?? null
+  for (const [index, node] of names.entries()) {
     const others = asks >= nodes ? names.filter((other) => other !== node) : neighbours(names, index, asks)
     const problem = silent[node] ?? null
     const about = { node, zone: zoneOf(node), source: `shop/web-${node}`, problem }
-    return { ...about, report: problem ? null : reportOf(node, index, others, zoneOf, cluster) }
-  })
+    yield { ...about, report: problem ? null : reportOf(node, index, others, zoneOf, cluster) }
+  }
 }
 
 /** Each asks those that follow it at growing distances, so that each is asked by as many. */
@@ -102,17 +107,33 @@ function reportOf(
     findings: findings.filter(({ explains }) => explains.includes(one.id)).map(({ id }) => id),
   }))
   const failed = results.some(({ verdict }) => verdict === 'fail')
-  return digestOf(
-    report(results, {
-      node,
-      findings,
-      verdict: failed ? 'fail' : 'pass',
-      exitCode: failed ? 1 : 0,
-      source: { namespace: 'shop', name: `web-${node}`, foundBy: 'CRI' },
-      environment: environment?.(node, index) ?? sameEnvironment,
-    }),
-  )
+  return report(results, {
+    node,
+    findings,
+    verdict: failed ? 'fail' : 'pass',
+    exitCode: failed ? 1 : 0,
+    source: { namespace: 'shop', name: `web-${node}`, foundBy: 'CRI' },
+    environment: environment?.(node, index) ?? sameEnvironment,
+  })
 }
+
+const someEvidence: readonly Evidence[] = [
+  { kind: 'scalar', name: 'network namespace', value: '4026532281' },
+  { kind: 'samples', name: 'time to answer', values: [0.31, 0.29, 0.44], unit: 'ms' },
+  {
+    kind: 'table',
+    name: 'endpoints',
+    columns: ['name', 'address', 'port', 'node', 'answered', 'ms'],
+    rows: Array.from({ length: 6 }, (_, index) => [
+      `shop/web-7c9d5c6b4f-x2x9${index}`,
+      `198.18.4.${index}`,
+      8080,
+      `n${index}`,
+      true,
+      0.4,
+    ]),
+  },
+]
 
 /** Sound checks of a node, as many as it has. */
 const ownResults: readonly Result[] = Array.from({ length: 90 }, (_, index) =>
@@ -123,6 +144,7 @@ const ownResults: readonly Result[] = Array.from({ length: 90 }, (_, index) =>
       verdict: index % 5 === 0 ? 'not-applicable' : 'pass',
       family: index % 2 === 0 ? 4 : 6,
       seen: index % 5 === 0 ? 'needs EXTERNAL_IP, not set' : '3 of 3 answered in 0.4 ms',
+      evidence: index % 5 === 0 ? [] : someEvidence,
     },
   ),
 )
