@@ -198,7 +198,7 @@ export function pairsReach(part: ClusterPart, between: NodePair['between'], fami
   const unreached = pairs.filter(({ reached }) => reached === false)
   const failing = troubled.filter(({ code }) => failCodes.has(code as Code))
   const unclear = pairs.filter(({ reached }) => reached === null)
-  const warning = troubled.filter((pair) => !failing.includes(pair))
+  const warning = troubled.filter(({ code }) => !failCodes.has(code as Code))
   const all = count(pairs.length, 'pair')
   const told = (list: readonly NodePair[], what: string) =>
     bad(
@@ -304,10 +304,10 @@ export function packetsFit({ pairs }: ClusterPart, family: Family): Judgement {
     return absent(`pods on two nodes that reach each other over ${familyName(family)}`, 'there are none')
   const narrow = told.filter((pair) => suffers(pair, 'size'))
   const failing = narrow.filter(({ code }) => CODES[code ?? '']?.kind !== 'warn')
-  const warning = narrow.filter((pair) => !failing.includes(pair))
+  const warning = narrow.filter(({ code }) => CODES[code ?? '']?.kind === 'warn')
   const sizes = (list: readonly NodePair[]) =>
     [...new Set(list.flatMap(({ mtu }) => mtu ?? []))].toSorted((a, b) => a - b)
-  const usual = commonest(told.filter((pair) => !narrow.includes(pair)).flatMap(({ mtu }) => mtu ?? []))
+  const usual = commonest(told.filter((pair) => !suffers(pair, 'size')).flatMap(({ mtu }) => mtu ?? []))
   const say = (list: readonly NodePair[]) => {
     const found = sizes(list)
     const figures = found.length === 0 ? '' : `, ${namesText(found.map(String), 4)} bytes pass`
