@@ -48,6 +48,8 @@ export const cellOf = ({ between, family }: NodePair): string => `${between} ${f
 /** Where not all fail, a scope is still taken when this share of at least so many pairs does. */
 const MOSTLY = 0.75
 const MOSTLY_OF = 4
+/** Causes that a person reads, of each kind; what more nodes have stays among the single pairs. It bounds the time too. */
+const MOST_GROUPS = 8
 
 /** The groups, those that explain most first. `zones`: the zone of each node. */
 export function groupsOf(
@@ -62,7 +64,9 @@ export function groupsOf(
   const left = new Set(failing)
   const groups: Group[] = []
   const take = (candidates: readonly Bucket[], isTaken: IsTaken) => {
-    for (let best = bestOf(candidates, left, isTaken); best; best = bestOf(candidates, left, isTaken)) {
+    for (let taken = 0; taken < MOST_GROUPS; taken++) {
+      const best = bestOf(candidates, left, isTaken)
+      if (best === null) break
       const { bucket, own, cells } = best
       for (const pair of own) left.delete(pair)
       const asked = bucket.pairs.filter((pair) => cells.includes(cellOf(pair)))
