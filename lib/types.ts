@@ -551,7 +551,12 @@ export interface NodeRun {
   readonly problem: { readonly code: Code; readonly reason: string; readonly hint: string } | null
   /** Its report, without what is only of use beside a single node: evidence of checks that passed. null: nothing came. */
   readonly report: Report | null
+  /** Of all its checks, where `report` leaves out those that are green, as it does when many nodes were asked. */
+  readonly counts?: VerdictCounts
 }
+
+/** How many results there are of each verdict. */
+export type VerdictCounts = Readonly<Record<Verdict, number>>
 
 /** What a node found about another one, by one family: its pod about the other's pod, or the nodes by themselves. */
 export interface NodePair {

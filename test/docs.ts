@@ -34,11 +34,11 @@ function settingsTable(): string {
 }
 
 function checksTables(): string {
-  return ['host', 'pod']
-    .map((place) => {
+  const titles = { host: 'From the node', pod: 'From the pod', cluster: 'Over all nodes' }
+  return Object.entries(titles)
+    .map(([place, title]) => {
       const rows = checkFiles(place).map((file) => rowOf(file))
-      const title = place === 'host' ? '**From the node** (`checks/host`)' : '**From the pod** (`checks/pod`)'
-      return `${title}\n\n${table(['check', 'what it asks', 'a failure catches', 'what it sends'], rows)}`
+      return `**${title}** (\`checks/${place}\`)\n\n${table(['check', 'what it asks', 'a failure catches', 'what it sends'], rows)}`
     })
     .join('\n\n')
 }

@@ -3,6 +3,7 @@
  * The order is the order of reading: what stands nearer to the root of a trouble comes first, in every report.
  */
 import type { Code } from '../types.ts'
+import { BETWEEN_NODES, CLUSTER_WARNINGS, NODES_NOT_ASKED } from './codes/cluster.ts'
 import { COMPARED } from './codes/comparison.ts'
 import { DNS_COSTS, DNS_FAULTS } from './codes/dns.ts'
 import { NODE_STATE, NODE_STATE_WARNINGS } from './codes/node-state.ts'
@@ -157,7 +158,8 @@ const WARNINGS = {
 
 /** In the order of reading. No code is in two of them: the later one would decide its kind. */
 export const PARTS: readonly Readonly<Record<Code, CodeText>>[] = [
-  ...[PATH_CAUSES, FAILURES, WARNINGS, COMPARED, NOT_LOOKED, SIDECAR_NOT_LOOKED],
+  ...[BETWEEN_NODES, PATH_CAUSES, FAILURES, WARNINGS, CLUSTER_WARNINGS, COMPARED],
+  ...[NOT_LOOKED, SIDECAR_NOT_LOOKED, NODES_NOT_ASKED],
 ]
 
 export const CODES: Readonly<Record<Code, CodeText>> = Object.assign({}, ...PARTS)

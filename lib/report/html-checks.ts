@@ -1,5 +1,5 @@
 /** The table of all checks: one line a question, one column a family, evidence folded below it. */
-import type { Family, Place, Result, Verdict } from '../types.ts'
+import type { Family, Result, Scope, Verdict } from '../types.ts'
 import { evidenceMarkup, targetMarkup } from './html-evidence.ts'
 import { html, type Markup } from './markup.ts'
 import { familyOf, questionText, VERDICTS } from './model.ts'
@@ -24,11 +24,11 @@ export type Anchors = ReadonlyMap<Result, string>
 export const anchorsOf = (results: readonly Result[]): Anchors =>
   new Map(results.map((result, index) => [result, `check-${index + 1}`]))
 
-const TITLE: Record<Place, string> = { node: 'From the node', pod: 'From the source pod' }
+const TITLE: Record<Scope, string> = { node: 'From the node', pod: 'From the source pod', cluster: 'Over all nodes' }
 
 /** A table for each place that was asked from. `results` must be in order. */
 export function checksMarkup(results: readonly Result[], anchors: Anchors, limit: number): Markup {
-  return html`${(['node', 'pod'] as const).map((place) => {
+  return html`${(['node', 'pod', 'cluster'] as const).map((place) => {
     const questions = byQuestion(results.filter((result) => result.place === place))
     if (questions.length === 0) return null
     return html`<table class="sheet"><caption>${TITLE[place]}</caption>

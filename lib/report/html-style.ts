@@ -55,6 +55,9 @@ details[open]>summary{margin-bottom:.4rem}
 .data caption{text-align:left;color:var(--soft);padding-bottom:.2rem}
 .data th,.data td{border:1px solid var(--line);padding:.15rem .5rem;text-align:left;white-space:nowrap}
 .grid th[scope=row]{font-weight:400;min-width:18rem;white-space:normal}.grid td{color:var(--tone);font-weight:600}.grid td:is(.pass,.not-applicable,.missing){font-weight:400}
+.matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;vertical-align:bottom;font-weight:400;max-height:14rem}.matrix tbody th{font-weight:400;position:sticky;left:0;background:var(--back)}.matrix :is(th,td){padding:.1rem .3rem}
+.matrix td{color:var(--tone);font-weight:600;text-align:center}.matrix td span{color:var(--text);font-weight:400}.matrix td.pass{font-weight:400}.matrix .self{background:var(--mono)}
+.over{margin-top:1rem}.sheet.differing tbody th{width:34%}.sheet.nodes tbody th{width:58%}.sheet.nodes thead th{overflow-wrap:normal}
 .path{font-size:.92rem;padding-left:1.4rem}
 .plain{padding-left:1.2rem}
 .paths{font-variant-numeric:tabular-nums}
@@ -93,7 +96,7 @@ details[open]>summary{margin-bottom:.4rem}
 @media (max-width:60rem){.scene.wide{display:none}.scene.tall{display:block}}
 footer{color:var(--soft);font-size:.85rem;margin-top:2.5rem;border-top:1px solid var(--line);padding-top:.8rem}
 @media (max-width:40rem){main{padding:.75rem .6rem 2rem}h1{font-size:1.35rem}.card,.banner{padding:.8rem .9rem}.says{grid-template-columns:1fr;gap:.1rem}.says dd{margin-bottom:.4rem}
-.sheet,.sheet tbody,.sheet tr,.sheet tbody th{display:block}.sheet caption{display:block;padding:.45rem .4rem}.sheet thead{position:absolute;clip-path:inset(50%)}.sheet tbody th{width:auto;padding-bottom:.2rem}.sheet td{display:inline-block;border:0;padding-top:0}.sheet td[data-label]:not(:empty)::before{content:attr(data-label) ": ";color:var(--soft);font-size:.85rem}.sheet td:empty{display:none}.sheet .fold td{display:block}.sheet .drawn{display:block;max-width:none}.sheet.paths tbody th{width:auto}.paths thead th{overflow-wrap:anywhere}.paths tr:is(.fail,.warn,.inconclusive){box-shadow:inset 4px 0 var(--tone)}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data th,.data td{white-space:normal}}
+.sheet,.sheet tbody,.sheet tr,.sheet tbody th{display:block}.sheet caption{display:block;padding:.45rem .4rem}.sheet thead{position:absolute;clip-path:inset(50%)}.sheet tbody th{width:auto;padding-bottom:.2rem}.sheet td{display:inline-block;border:0;padding-top:0}.sheet td[data-label]:not(:empty)::before{content:attr(data-label) ": ";color:var(--soft);font-size:.85rem}.sheet td:empty{display:none}.sheet .fold td{display:block}.sheet .drawn{display:block;max-width:none}.sheet.paths tbody th{width:auto}.paths thead th{overflow-wrap:anywhere}.paths tr:is(.fail,.warn,.inconclusive){box-shadow:inset 4px 0 var(--tone)}.pairs{grid-template-columns:1fr;gap:0}.pairs dd{margin-bottom:.3rem}.data:not(.matrix) :is(th,td){white-space:normal}}
 @media print{:root{--back:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--mono:#eee;--fail:#a11;--warn:#740;--inconclusive:#528;--pass:#060;--na:#555}
 html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}details::details-content{content-visibility:visible;block-size:auto}.scroll{overflow:visible}.scene.wide{display:block}.scene.tall{display:none}.picture{max-width:100%;height:auto}.sheet tr,.paths tbody{break-inside:avoid}}
 `

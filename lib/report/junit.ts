@@ -4,7 +4,7 @@
  */
 import junit, { type Builder, type TestCase, type TestSuite } from 'junit-report-builder'
 import { CODES } from '../diagnose/codes.ts'
-import type { Change, Evidence, Place, Report, Result, RunError } from '../types.ts'
+import type { Change, Evidence, Finding, NodeRun, Report, Result, RunError, Scope } from '../types.ts'
 import { aboutOf, type ComparisonLine, comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   evidenceLines,
@@ -15,7 +15,7 @@ import {
   spreadOf,
   targetLines,
 } from './evidence.ts'
-import { baseName, causesBehind, changeOf, isFailure, runProblems, settled } from './model.ts'
+import { baseName, causesBehind, changeOf, isFailure, runProblems, settled, VERDICTS } from './model.ts'
 import { oneLine } from './text.ts'
 
 /** At run time the module is the builder itself; its types claim a `default` inside. */
@@ -36,6 +36,10 @@ interface Suites {
   readonly prefix: string
   readonly unique: (name: string) => string
   readonly attachment: string | null
+  /** Without evidence: of very many nodes it would be more than a dashboard reads. */
+  readonly brief?: boolean
+  /** Green checks that have no case of their own: "96 passed, 12 not applicable". */
+  readonly others?: string
 }
 
 /**
@@ -44,6 +48,7 @@ interface Suites {
  * Fail is <failure>, inconclusive and run errors are <error>, not applicable is <skipped> with its reason.
  */
 export function toJUnit(report: Report, { attachment = null }: JUnitOptions = {}): string {
+  if (report.cluster) return clusterDocument(settled(report), report.cluster.nodes, attachment)
   return documentOf([{ report: settled(report), prefix: 'k8snetlook', unique: uniqueNames(), attachment }])
 }
 
@@ -56,17 +61,97 @@ export function toMergedJUnit(reports: readonly Report[]): string {
   return documentOf(
     reports.map((report) => {
       const shown = settled(report)
-      const prefix = `k8snetlook.${unique(oneLine(shown.node).replaceAll('.', '_'))}`
-      return { report: shown, prefix, unique: uniqueNames(), attachment: null }
+      return { report: shown, prefix: prefixOf(shown, unique), unique: uniqueNames(), attachment: null }
     }),
   )
+}
+
+const prefixOf = ({ node }: Report, unique: (name: string) => string): string =>
+  `k8snetlook.${unique(oneLine(node).replaceAll('.', '_'))}`
+
+/** Characters of a file that dashboards still take: GitLab reads 30 MB. */
+const MOST_CHARACTERS = 25_000_000
+
+/** How much is told of each node: the first of these that keeps the file small enough. */
+const TELLINGS = ['whole', 'brief', 'one case'] as const
+type Telling = (typeof TELLINGS)[number]
+
+/**
+ * The suites of the cluster's own questions, then those of each node as in a merged file. Written node by node: one tree of a thousand
+ * nodes' cases would not fit beside the reports.
+ */
+function clusterDocument(report: Report, nodes: readonly NodeRun[], attachment: string | null): string {
+  const { cluster: _, ...own } = report
+  const first = partsOf(documentOf([{ report: own, prefix: 'k8snetlook', unique: uniqueNames(), attachment }]))
+  for (const telling of TELLINGS) {
+    const unique = uniqueNames()
+    const parts = [first, ...nodes.map((run) => partsOf(documentOf([nodeSuites(run, own, telling, unique)])))]
+    const characters = parts.reduce((sum, { suites }) => sum + suites.length, 0)
+    if (characters < MOST_CHARACTERS || telling === 'one case') return wholeOf(parts)
+  }
+  return ''
+}
+
+function nodeSuites(run: NodeRun, cluster: Report, telling: Telling, unique: (name: string) => string): Suites {
+  const known = reportOf(run, cluster)
+  const report = settled(telling === 'one case' ? inOneCase(known) : known)
+  return {
+    ...{ report, prefix: prefixOf(report, unique), unique: uniqueNames(), attachment: null },
+    ...{ brief: telling !== 'whole' },
+    ...(run.counts ? { others: `${run.counts.pass} passed, ${run.counts['not-applicable']} not applicable` } : {}),
+  }
+}
+
+/** A node without a report has a run that did not end in order, for its reason. */
+function reportOf({ node, problem, report }: NodeRun, cluster: Report): Report {
+  const known = report ?? { ...cluster, node, results: [], findings: [], errors: [], notes: [] }
+  if (!problem) return known
+  return { ...known, errors: [...known.errors, { code: problem.code, message: problem.reason }] }
+}
+
+/** Everything that is not green on a node as one case. */
+function inOneCase(report: Report): Report {
+  const bad = report.results.filter(({ verdict }) => verdict === 'fail' || verdict === 'inconclusive')
+  const [first] = bad.toSorted((a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict))
+  const rest = report.results.filter(({ verdict }) => verdict === 'pass')
+  if (!first) return { ...report, results: rest }
+  const codes = [...new Set(bad.map(({ code }) => code))].join(', ')
+  const name = 'the checks of this node pass'
+  const one: Result = { ...first, id: name, name, evidence: [], targets: [], seen: `${bad.length} do not: ${codes}` }
+  return { ...report, results: [one, ...rest] }
+}
+
+interface Parts {
+  readonly head: string
+  readonly attributes: Readonly<Record<string, number>>
+  readonly suites: string
+}
+
+/** A document taken apart at its root element. */
+function partsOf(xml: string): Parts {
+  const [, head = '', attributes = '', suites = ''] =
+    /^([\s\S]*?)<testsuites ([^>]*)>([\s\S]*)<\/testsuites>/.exec(xml) ?? []
+  const numbers = [...attributes.matchAll(/(\w+)="([\d.]+)"/g)].map(([, name, value]) => [name, Number(value)])
+  return { head, attributes: Object.fromEntries(numbers), suites }
+}
+
+/** One root with the sums of all. */
+function wholeOf(parts: readonly Parts[]): string {
+  const [first] = parts
+  const names = Object.keys(first?.attributes ?? {})
+  const sums = names.map((name) => {
+    const sum = parts.reduce((total, { attributes }) => total + (attributes[name] ?? 0), 0)
+    return `${name}="${name === 'time' ? sum.toFixed(3) : sum}"`
+  })
+  const suites = parts.map((part) => part.suites).join('')
+  return `${first?.head}<testsuites name="k8snetlook" ${sums.join(' ')}>${suites}</testsuites>`
 }
 
 function documentOf(nodes: readonly Suites[]): string {
   const builder = library.newBuilder().name('k8snetlook')
   const hosts: string[] = []
   for (const suites of nodes) {
-    for (const place of ['node', 'pod'] as const) {
+    for (const place of ['node', 'pod', 'cluster'] as const) {
       const results = suites.report.results.filter((result) => result.place === place)
       if (results.length === 0) continue
       addSuite(builder.testSuite(), suites, place, results)
@@ -93,7 +178,7 @@ function reasonToSkip(result: Result, report: Report): readonly string[] {
 
 const secondsOf = (results: readonly Result[]): number => results.reduce((sum, { seconds }) => sum + seconds, 0)
 
-function addSuite(suite: TestSuite, suites: Suites, place: Place, results: readonly Result[]): void {
+function addSuite(suite: TestSuite, suites: Suites, place: Scope, results: readonly Result[]): void {
   const { report, prefix, unique } = suites
   suite.name(`${prefix}.${place}`).timestamp(report.started).time(secondsOf(results))
   for (const result of results) {
@@ -104,17 +189,18 @@ function addSuite(suite: TestSuite, suites: Suites, place: Place, results: reado
       .file(result.file)
       .time(result.seconds)
     addVerdict(item, result, suites)
-    for (const [name, value] of propertiesOf(result, changeOf(report, result))) item.property(name, value)
+    const shown = suites.brief ? { ...result, evidence: [] } : result
+    for (const [name, value] of propertiesOf(shown, changeOf(report, result))) item.property(name, value)
   }
 }
 
-function addVerdict(item: TestCase, result: Result, { report, attachment }: Suites): void {
+function addVerdict(item: TestCase, result: Result, { report, attachment, brief = false }: Suites): void {
   const code = result.code ?? 'CHECK_CRASHED'
   const [cause] = causesBehind(result, report)
   const change = changeOf(report, result)
   const told = cause ? `follows from ${cause.code}: ${result.seen}` : result.seen
   const message = oneLine(`${result.verdict === 'fail' ? markOf(change) : ''}${told}`, MESSAGE)
-  const text = cdata(explain(result, report).join('\n'))
+  const text = cdata(explain(result, report, brief ? 0 : ROWS).join('\n'))
   if (change?.excused) item.skipped()
   else if (result.verdict === 'fail') item.failure(message, code).stacktrace(text)
   else if (result.verdict === 'inconclusive') item.error(message, code, text)
@@ -135,7 +221,7 @@ function excuseOf(result: Result, change: Change): string {
 }
 
 /** The cause that it follows from, or that it is; what was seen, what it means, what to do, and the evidence. */
-function explain(result: Result, report: Report): string[] {
+function explain(result: Result, report: Report, rows: number): string[] {
   const text = CODES[result.code ?? '']
   const behind = causesBehind(result, report)
   const remedy = behind.length > 0 ? undefined : (result.hint ?? text?.remedy)
@@ -152,11 +238,15 @@ function explain(result: Result, report: Report): string[] {
       ...(hides ? [`Not to be seen until this is mended: ${hides}`] : []),
       `Ask again: ${again}`,
     ]),
-    ...behind.flatMap(({ evidence }) => evidenceLines(evidence, ROWS)),
-    ...targetLines(result.targets, ROWS),
-    ...evidenceLines(result.evidence, ROWS),
+    ...(rows === 0 ? [] : evidenceOf(result, behind, rows)),
   ]
 }
+
+const evidenceOf = (result: Result, behind: readonly Finding[], rows: number): string[] => [
+  ...behind.flatMap(({ evidence }) => evidenceLines(evidence, rows)),
+  ...targetLines(result.targets, rows),
+  ...evidenceLines(result.evidence, rows),
+]
 
 function propertiesOf(result: Result, change: Change | undefined): [string, string][] {
   const fixed: [string, string | number | undefined][] = [
@@ -234,7 +324,7 @@ function addComparison(suite: TestSuite, { report, prefix }: Suites): void {
 
 const lineText = ({ code, text }: ComparisonLine): string => oneLine(code ? `${code}: ${text}` : text, 600)
 
-function addRun(suite: TestSuite, { report, prefix, unique }: Suites): void {
+function addRun(suite: TestSuite, { report, prefix, unique, others }: Suites): void {
   suite
     .name(prefix === 'k8snetlook' ? 'run' : `${prefix}.run`)
     .timestamp(report.started)
@@ -243,6 +333,16 @@ function addRun(suite: TestSuite, { report, prefix, unique }: Suites): void {
   suite.property('run', report.runId)
   suite.property('state', report.state)
   suite.property('verdict', report.verdict)
+  if (others !== undefined) {
+    suite.property('checks without a case', others)
+    const text = `${others}. Of so many nodes only what is not green has cases of its own.`
+    suite
+      .testCase()
+      .className(`${prefix}.run`)
+      .name('the other checks of this node are green')
+      .time(0)
+      .standardOutput(text)
+  }
   const problems = runProblems(report)
   const ended = suite.testCase().className(`${prefix}.run`).name('the run ended in order').time(0)
   const general = problems.filter((problem) => !problem.file)

@@ -1,6 +1,7 @@
 /** The report for a ticket or a chat, as GitHub and GitLab read Markdown: the verdict, the causes with what to do, and what else is not green. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Report, Verdict } from '../types.ts'
+import { answeredText } from './cluster.ts'
 import { comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   countsLine,
@@ -37,9 +38,11 @@ const WORD: Record<Verdict, string> = {
 export function toMarkdown(report: Report): string {
   const shown = settled(report)
   const asked = shown.source ? `, asked from pod ${shown.source.namespace}/${shown.source.name} too` : ''
+  const { cluster } = shown
+  const what = cluster ? count(cluster.nodes.length, 'node') : `node ${escaped(oneLine(`${shown.node}${asked}`))}`
   const blocks = [
-    `# ${WORD[shown.verdict]}: the network of node ${escaped(oneLine(`${shown.node}${asked}`))}`,
-    `${escaped(headline(shown))} ${countsLine(shown.results)}.`,
+    `# ${WORD[shown.verdict]}: the network of ${what}`,
+    `${escaped(headline(shown))} ${countsLine(shown.results)}.${cluster ? ` ${answeredText(cluster)}.` : ''}`,
     ...whyBlocks(shown),
     ...problemBlocks(shown, 'fail', 'What failed'),
     ...problemBlocks(shown, 'warn', 'Warnings'),

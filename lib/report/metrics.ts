@@ -3,7 +3,8 @@
  * the name of a pod, so the number of series is that of the checks, whatever the cluster's size.
  */
 import { echoesOf } from '../compare/figures.ts'
-import type { Report, Result, Verdict } from '../types.ts'
+import type { ClusterPart, Report, Result, Verdict } from '../types.ts'
+import { verdictOfNode } from './cluster.ts'
 import { isMeasured, spreadOf } from './evidence.ts'
 import { baseName, countVerdicts, familyOf, settled, VERDICTS } from './model.ts'
 
@@ -78,6 +79,40 @@ function metricsOf(report: Report): Metric[] {
       asked.flatMap(measured),
     ),
     metric('path_mtu_promised_bytes', 'Largest packet that the source is promised.', asked.flatMap(promised)),
+    ...(report.cluster ? clusterMetrics(report.cluster) : []),
+  ]
+}
+
+/** Numbers of nodes and pairs: as many series for a thousand nodes as for three. */
+function clusterMetrics({ nodes, pairs }: ClusterPart): Metric[] {
+  const verdicts = nodes.map(verdictOfNode)
+  const states = [
+    ['reached', true],
+    ['unreached', false],
+    ['unknown', null],
+  ] as const
+  return [
+    metric(
+      'nodes',
+      'Nodes of the last run over all nodes by verdict; inconclusive: those too that did not answer.',
+      (['pass', 'warn', 'fail', 'inconclusive'] as const).map((verdict): Sample => {
+        return [{ verdict }, verdicts.filter((one) => one === verdict).length]
+      }),
+    ),
+    metric(
+      'node_pairs',
+      'Pairs of nodes, or of their pods, of the last run over all nodes.',
+      (['nodes', 'pods'] as const).flatMap((between) =>
+        ([4, 6] as const).flatMap((family) => {
+          const own = pairs.filter((pair) => pair.between === between && pair.family === family)
+          if (own.length === 0) return []
+          return states.map(([state, reached]): Sample => {
+            const labels = { between, family: `IPv${family}`, state }
+            return [labels, own.filter((pair) => pair.reached === reached).length]
+          })
+        }),
+      ),
+    ),
   ]
 }
 

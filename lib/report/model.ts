@@ -1,6 +1,6 @@
 /** What the renderers share: the verdict of a run, the order of results, and problems grouped by cause. Pure. */
 import { CODES, rankOf } from '../diagnose/codes.ts'
-import type { Change, Code, Comparison, Family, Finding, Report, Result, RunError, Verdict } from '../types.ts'
+import type { Change, Code, Comparison, Family, Finding, Report, Result, RunError, Scope, Verdict } from '../types.ts'
 import { count, presentable } from './text.ts'
 
 export const VERDICTS = ['fail', 'warn', 'inconclusive', 'pass', 'not-applicable'] as const satisfies readonly Verdict[]
@@ -48,10 +48,13 @@ export function countVerdicts(results: readonly Result[]): Record<Verdict, numbe
   return counts
 }
 
+/** Places in the order of reading. */
+const PLACES: readonly Scope[] = ['cluster', 'node', 'pod']
+
 /** Host checks first, then by file (the preflight before the others) and name. */
 export function inOrder(results: readonly Result[]): Result[] {
   const key = (r: Result) =>
-    `${r.place === 'node' ? 0 : 1}\n${baseName(r.file) === 'preflight' ? 0 : 1}\n${r.file}\n${r.name}`
+    `${PLACES.indexOf(r.place)}\n${baseName(r.file) === 'preflight' ? 0 : 1}\n${r.file}\n${r.name}`
   return results
     .map((result) => ({ result, key: key(result) }))
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
@@ -64,7 +67,7 @@ export const baseName = (file: string): string =>
 
 /** The name without family and place. */
 export const questionText = ({ name }: Result): string =>
-  name.replace(/, from the (?:node|pod)$/, '').replace(/ over IPv[46]$/, '')
+  name.replace(/, (?:from the (?:node|pod)|over all nodes)$/, '').replace(/ over IPv[46]$/, '')
 
 /** A check that was lost has no record, but its name tells the family. */
 export function familyOf({ family, name }: Result): Family | undefined {

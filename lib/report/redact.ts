@@ -8,6 +8,7 @@ import type { Identity } from '../compare/index.ts'
 import type {
   Answer,
   Change,
+  ClusterPart,
   Comparison,
   Evidence,
   Finding,
@@ -108,10 +109,10 @@ export class Pseudonyms {
     const kind = this.#kinds.get(token)
     if (kind) return this.of(kind, token)
     if (GENERATED.test(token)) return this.of('pod', token)
-    for (const [name, other] of this.#kinds) {
-      // static pods bear the name of their node
-      if (other === 'node' && token.endsWith(`-${name}`))
-        return `${token.slice(0, -name.length)}${this.of('node', name)}`
+    // static pods bear the name of their node
+    for (let at = token.indexOf('-'); at >= 0; at = token.indexOf('-', at + 1)) {
+      const name = token.slice(at + 1)
+      if (this.#kinds.get(name) === 'node') return `${token.slice(0, -name.length)}${this.of('node', name)}`
     }
     const labels = token.split('.')
     for (let size = labels.length - 1; size > 0; size--) {
@@ -175,6 +176,24 @@ function learnSetting(known: Pseudonyms, name: string, value: string): void {
   } else if (name === 'DST_SVC' && value.includes('/')) known.learn('ns', value.split('/')[0] ?? '')
 }
 
+/** Pseudonyms for all that a run over all nodes met, with the same key as those of its nodes' own runs. */
+export function pseudonymsOfCluster(part: ClusterPart, clusterUid: string | null, fallback: string): Pseudonyms {
+  const known = new Pseudonyms(clusterUid || fallback)
+  for (const { node, source, report } of part.nodes) {
+    known.learn('node', node)
+    if (source !== null) known.learnPod(source)
+    if (report?.source) known.learnPod(`${report.source.namespace}/${report.source.name}`)
+    for (const { targets, answers = [] } of report?.results ?? []) {
+      known.learnTargets([...targets, ...answers.map(({ target }) => target)])
+    }
+  }
+  for (const { from, to } of part.pairs) {
+    known.learn('node', from)
+    known.learn('node', to)
+  }
+  return known
+}
+
 /** A node's name in the reports of a run that hides names. */
 export const isPseudonym = (node: string): boolean => /^node-[0-9a-f]{8}$/.test(node)
 
@@ -227,7 +246,7 @@ export function redacted(report: Report, known: Pseudonyms): Report {
   const text = (value: string) => known.text(value)
   return {
     ...report,
-    node: known.of('node', report.node),
+    node: report.cluster ? report.node : known.of('node', report.node),
     clusterUid: report.clusterUid === null ? null : known.of('cluster', report.clusterUid),
     source: report.source && {
       namespace: text(report.source.namespace),
@@ -241,8 +260,36 @@ export function redacted(report: Report, known: Pseudonyms): Report {
     findings: report.findings.map((finding) => redactedFinding(finding, known)),
     ...(report.environment ? { environment: report.environment.map((fact) => redactedFact(fact, known)) } : {}),
     ...(report.comparison ? { comparison: redactedComparison(report.comparison, known) } : {}),
+    ...(report.cluster ? { cluster: redactedCluster(report.cluster, known) } : {}),
   }
 }
+
+function redactedCluster({ nodes, pairs, differences }: ClusterPart, known: Pseudonyms): ClusterPart {
+  const node = (name: string) => known.of('node', name)
+  return {
+    nodes: nodes.map((run) => ({
+      ...run,
+      node: node(run.node),
+      source: run.source === null ? null : known.text(run.source),
+      problem: run.problem && {
+        ...run.problem,
+        reason: known.text(run.problem.reason),
+        hint: known.text(run.problem.hint),
+      },
+      report: run.report && redacted(run.report, known),
+    })),
+    pairs: pairs.map((pair) => ({ ...pair, from: node(pair.from), to: node(pair.to) })),
+    differences: differences.map((one) => ({
+      ...one,
+      name: known.text(one.name),
+      usual: redactedValue(one.usual, known),
+      others: one.others.map(({ value, nodes: own }) => ({ value: redactedValue(value, known), nodes: own.map(node) })),
+    })),
+  }
+}
+
+const redactedValue = (value: string | number, known: Pseudonyms): string | number =>
+  typeof value === 'string' ? known.text(value) : value
 
 export function redactedResult(result: Result, known: Pseudonyms): Result {
   return {

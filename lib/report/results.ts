@@ -1,6 +1,9 @@
 /** From Vitest's view of a test to a Result that no longer knows Vitest. */
 import type { TestCase } from 'vitest/node'
-import type { CheckRecord, Result } from '../types.ts'
+import type { CheckRecord, Result, Scope } from '../types.ts'
+
+/** By Vitest project. */
+const PLACES: Readonly<Record<string, Scope>> = { pod: 'pod', cluster: 'cluster' }
 
 /**
  * The result of a test case; undefined when the command line left it out (`-t`).
@@ -19,7 +22,7 @@ export function resultOf(test: TestCase): Result | undefined {
   }
   if (record) return { ...about, ...record }
   if (state.state === 'skipped') return undefined
-  const place = test.project.name === 'pod' ? 'pod' : 'node'
+  const place = PLACES[test.project.name] ?? 'node'
   const lost = (code: string, seen: string): CheckRecord => ({
     check: test.name,
     place,

@@ -1,6 +1,7 @@
 /** The report for a terminal or a log: words first, colour only if asked, no cursor movement. */
 import { CODES } from '../diagnose/codes.ts'
 import type { Change, Report, Result, RunError, Verdict } from '../types.ts'
+import { answeredText } from './cluster.ts'
 import { comparisonParts, comparisonSentence } from './comparison.ts'
 import {
   countsLine,
@@ -75,14 +76,18 @@ export function checkLine(result: Result, colour: boolean, change?: Change): str
 export function summary(report: Report, paths: readonly string[], colour: boolean): string {
   const shown = settled(report)
   const paint = painter(colour)
-  const sections = [
-    whySection(shown, paint),
+  const why = whySection(shown, paint)
+  const rest = [
     section(shown, 'fail', 'What failed', paint),
     section(shown, 'warn', 'Warnings', paint),
     section(shown, 'inconclusive', 'What could not be looked at', paint),
     runSection(shown, paint),
     comparisonSection(shown, paint),
     pathSection(shown, paint),
+  ]
+  // over all nodes the rest may be long: what they have in common stands where the eye is
+  const sections = [
+    ...(shown.cluster ? [...rest, why] : [why, ...rest]),
     facts(shown, paths),
     verdictLine(shown, paint),
   ]
@@ -251,8 +256,9 @@ function facts(report: Report, paths: readonly string[]): string[] {
   const source = report.source
     ? `, pod ${report.source.namespace}/${report.source.name} (${report.source.foundBy})`
     : ''
+  const { cluster } = report
   return [
-    ...labelled('asked', `from node ${report.node}${source}`),
+    ...labelled('asked', cluster ? answeredText(cluster) : `from node ${report.node}${source}`),
     ...labelled('counts', countsLine(report.results)),
     // a path is one word to copy: never broken
     ...paths.map((path, index) => `    ${(index === 0 ? 'reports:' : '').padEnd(9)}${path}`),

@@ -3,8 +3,10 @@ import { HtmlValidate } from 'html-validate/node'
 import { expect, test } from 'vitest'
 import { toHtml } from '../../lib/report/html.ts'
 import { toMergedHtml } from '../../lib/report/html-merged.ts'
+import { byTunnel } from '../unit/merge/nodes.ts'
 import { RECORDED, recorded } from '../unit/report/recorded.ts'
 import { everything, explained, findings, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
+import { clusterReport } from '../unit/report/sample-cluster.ts'
 
 const validator = new HtmlValidate({
   root: true,
@@ -30,6 +32,16 @@ test.each([
   ['hostile names', report([hostile], { node: HOSTILE, notes: [HOSTILE] })] as const,
   ['nothing asked', report([])] as const,
 ])('%s: valid', (_, given) => {
+  expect(troubles(toHtml(given)).slice(0, 5)).toEqual([])
+})
+
+test.each([3, 40, 101])('the page over all of %i nodes: valid', async (nodes) => {
+  const given = await clusterReport({
+    ...{ nodes, asks: 8, zones: ['a', 'b'], told: byTunnel },
+    fault: ({ from, to, between }) => (between === 'pods' && (from === 'n2' || to === 'n2') ? 'UNREACHABLE' : null),
+    silent: { n3: { code: 'NODE_TIMED_OUT', reason: HOSTILE, hint: HOSTILE } },
+    environment: (node) => [{ topic: 'mtu', name: 'eth0', value: node === 'n1' ? 1400 : 1500 }],
+  })
   expect(troubles(toHtml(given)).slice(0, 5)).toEqual([])
 })
 

@@ -12,6 +12,7 @@ import { toJUnit, toMergedJUnit } from '../../lib/report/junit.ts'
 import { settled } from '../../lib/report/model.ts'
 import type { Report, Result } from '../../lib/types.ts'
 import { everything, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
+import { clusterReport } from '../unit/report/sample-cluster.ts'
 import { whole } from '../unit/report/sample-comparison.ts'
 import { junit2html, type ReadCase, type ReadSuite, readJUnit } from './python.ts'
 
@@ -36,6 +37,12 @@ const REPORTS: Readonly<Record<string, string>> = {
   'an unfinished run': toJUnit(report(everything.slice(0, 2), { state: 'incomplete', finished: null })),
   'nothing answered': toJUnit(report([])),
   'beside an earlier run': toJUnit(whole),
+  'all nodes': toJUnit(
+    await clusterReport({
+      ...{ nodes: 4, fault: ({ to }) => (to === 'n2' ? 'UNREACHABLE' : null) },
+      silent: { n3: { code: 'NODE_TIMED_OUT', reason: HOSTILE, hint: HOSTILE } },
+    }),
+  ),
   'two nodes': toMergedJUnit([full, report([...everything, hostile], { node: 'n2.example' })]),
 }
 

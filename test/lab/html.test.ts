@@ -16,8 +16,10 @@ import { toJUnit } from '../../lib/report/junit.ts'
 import { verdictOf } from '../../lib/report/model.ts'
 import type { Report } from '../../lib/types.ts'
 import { ip, netnsPath } from '../bed/namespace.ts'
+import { byTunnel } from '../unit/merge/nodes.ts'
 import { RECORDED, recorded } from '../unit/report/recorded.ts'
 import { everything, HOSTILE, paths, report, result } from '../unit/report/sample.ts'
+import { clusterReport } from '../unit/report/sample-cluster.ts'
 
 const { NO_BROWSER } = process.env
 const CHROMIUM = '/usr/bin/chromium'
@@ -50,6 +52,15 @@ const hostile = report(
   ],
   { node: HOSTILE, notes: [HOSTILE], errors: [{ code: HOSTILE, message: HOSTILE, file: HOSTILE }] },
 )
+
+const overAllNodes = (nodes: number) =>
+  clusterReport({
+    ...{ nodes, asks: 8, zones: ['zone-a', 'zone-b', 'zone-c'], told: byTunnel },
+    fault: ({ from, to, between, family }) =>
+      between === 'pods' && (from === 'n2' || to === 'n2') && (family === 6 || to === 'n2') ? 'UNREACHABLE' : null,
+    silent: { n3: { code: 'NODE_TIMED_OUT', reason: 'no end within 300 s', hint: 'NODE_TIMEOUT=600' } },
+    environment: (node) => [{ topic: 'mtu', name: 'eth0', value: node === 'n1' ? 1400 : 1500 }],
+  })
 
 describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
   beforeAll(async () => {
@@ -154,6 +165,32 @@ describe.skipIf(NO_BROWSER === '1')('the reports in Chromium', () => {
   test('a screen reader can make sense of the page of many nodes', async () => {
     const nodes = RECORDED.map((name) => ({ ...recorded(name), node: name }))
     expect(await seriousIn(toMergedHtml(nodes), 'light')).toEqual([])
+  })
+
+  describe.each([3, 40, 1000])('the page over all of %i nodes', (nodes) => {
+    test.each(['light', 'dark'] as const)(
+      'a screen reader can make sense of it, text has contrast: %s',
+      async (scheme) => {
+        const shown = await overAllNodes(nodes)
+        expect(await seriousIn(toHtml(shown), scheme)).toEqual([])
+        const { page } = await open(shown, 1200, scheme)
+        await page.evaluate(UNFOLD)
+        expect(await page.evaluate(LOWEST_CONTRAST)).toBeGreaterThan(4.5)
+        await page.close()
+      },
+    )
+
+    test.each([320, 390, 1200])(
+      'nothing sticks out at %i pixels, nothing is asked for or complained about',
+      async (width) => {
+        const { page, heard } = await open(await overAllNodes(nodes), width)
+        await page.evaluate(UNFOLD)
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+        expect(heard).toEqual([])
+        expect(await page.locator('h1').textContent()).toContain('Failed')
+        await page.close()
+      },
+    )
   })
 
   test('axe is a test that can fail', async () => {

@@ -8,8 +8,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Left may import right, never back: checks -> check -> question -> probe -> socket -> netns; setup and report beside. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  checks: ['check', 'preflight', 'question'],
-  check: ['diagnose', 'fact', 'failure', 'netns', 'policy', 'question', 'replay', 'state'],
+  checks: ['check', 'cluster', 'merge', 'preflight', 'question'],
+  check: ['asking', 'diagnose', 'fact', 'failure', 'netns', 'policy', 'question', 'replay', 'state'],
+  cluster: ['asking', 'kube', 'merge', 'report', 'settings'],
+  asking: ['diagnose', 'fact', 'failure', 'policy'],
+  merge: ['diagnose', 'fact'],
   replay: ['agent', 'diagnose', 'node', 'packet', 'probe', 'quiet', 'resolv', 'socket', 'state'],
   quiet: [],
   question: ['agent', 'fact', 'failure', 'node', 'packet', 'probe', 'quiet', 'resolv', 'state'],
@@ -28,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   source: ['kube', 'runtime', 'settings'],
   kube: ['settings'],
   runtime: ['netns'],
-  report: ['compare', 'diagnose', 'settings'],
+  report: ['compare', 'diagnose', 'merge', 'settings'],
   compare: ['diagnose', 'settings'],
   diagnose: ['state'],
   state: [],
@@ -51,10 +54,10 @@ const ONLY_IN: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['packet sockets are opened', /\bAF_PACKET\b/, ['socket']],
   ['names are resolved', /(?:from|import\(|require\()\s*['"](?:node:)?dns(?:\/promises)?['"]/, ['kube']],
   ['the runtime is spoken to', /['"]@grpc\//, ['runtime']],
-  ['Vitest runs tests', /from 'vitest'/, ['check', 'enter']],
-  ['Vitest is steered', /from 'vitest\/node'/, ['pool', 'report', 'setup']],
+  ['Vitest runs tests', /from 'vitest'/, ['check', 'cluster', 'enter']],
+  ['Vitest is steered', /from 'vitest\/node'/, ['cluster', 'pool', 'report', 'setup']],
   ['the library is bundled', /['"]rolldown['"]/, ['bundle']],
-  ['child processes are started', /['"]node:child_process['"]/, ['agent', 'kube', 'node']],
+  ['child processes are started', /['"]node:child_process['"]/, ['agent', 'cluster', 'kube', 'node']],
   ['nothing is fetched by a name', /\bfetch\(/, []],
 ]
 
@@ -149,12 +152,15 @@ describe('a check file', () => {
     const text = textOf(file)
     expect(text.split('\n').length).toBeLessThanOrEqual(40)
     expect(text).toMatch(/^\/\*\*[\s\S]*\n \* Catches: [\s\S]*\n \* Sends: [\s\S]*?\*\/\n/)
-    expect(text.match(/^check\(/gm)).toHaveLength(1)
-    expect(text).toContain("from '../../lib/check.ts'")
+    const [stated, from] = file.includes('/cluster/') ? ['clusterCheck', 'cluster/check'] : ['check', 'check']
+    expect(text.match(new RegExp(`^${stated}\\(`, 'gm'))).toHaveLength(1)
+    expect(text).toContain(`from '../../lib/${from}.ts'`)
   })
 
   it('no two ask the same from the same place', () => {
-    const asked = checks.map((file) => `${file.split('/')[1]}: ${/^check\(\s*(['"])(.*?)\1,/m.exec(textOf(file))?.[2]}`)
+    const asked = checks.map(
+      (file) => `${file.split('/')[1]}: ${/^(?:check|clusterCheck)\(\s*(['"])(.*?)\1,/m.exec(textOf(file))?.[2]}`,
+    )
     expect(asked.filter((question) => question.endsWith('undefined'))).toEqual([])
     expect(new Set(asked).size).toBe(checks.length)
   })

@@ -35,6 +35,10 @@ test.each([
   ['Before', SCHEMA.$defs?.before],
   ['Worsening', SCHEMA.$defs?.worsening],
   ['StateChange', SCHEMA.$defs?.stateChange],
+  ['ClusterPart', SCHEMA.$defs?.clusterPart],
+  ['NodeRun', SCHEMA.$defs?.nodeRun],
+  ['NodePair', SCHEMA.$defs?.nodePair],
+  ['NodeDifference', SCHEMA.$defs?.nodeDifference],
 ] as const)('%s has the fields of its type, and the same ones are required', (name, schema) => {
   const { all, required } = fieldsOf(name)
   expect(all.length).toBeGreaterThan(2)

@@ -5,6 +5,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 type Definition =
   | ('result' | 'finding' | 'target' | 'answer' | 'hop' | 'pathMtuFigures' | 'runError')
   | ('stateFact' | 'comparison' | 'baselineRun' | 'change' | 'before' | 'worsening' | 'stateChange')
+  | ('clusterPart' | 'nodeRun' | 'nodePair' | 'nodeDifference')
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
