@@ -104,16 +104,22 @@ export interface TcpTally {
 }
 
 /** All repeats of one address start within this time: a burst would overflow the accept queue of a small server. */
-const SPREAD_MS = 100
-const MOST_APART_MS = 2
+const BRISK = { spreadMs: 100, mostApartMs: 2 }
+/** One that shares a busy machine has time to accept each of them before the next one comes. */
+const SLOW = { spreadMs: 2000, mostApartMs: 20 }
 
 /**
  * Opens `times` connections to one virtual address, in parallel, so that every backend behind it is met. Of many ICMP
  * errors from one host only a few arrive (net.ipv4.icmp_ratelimit: a burst of 6, then one a second), so a backend that
  * rejects can show up as some rejected and some silent.
  */
-export async function connectRepeatedly(target: Target, times: number, options: TcpOptions = {}): Promise<TcpTally> {
-  const apartMs = Math.min(MOST_APART_MS, SPREAD_MS / times)
+export async function connectRepeatedly(
+  target: Target,
+  times: number,
+  { slowly = false, ...options }: TcpOptions & { readonly slowly?: boolean } = {},
+): Promise<TcpTally> {
+  const { spreadMs, mostApartMs } = slowly ? SLOW : BRISK
+  const apartMs = Math.min(mostApartMs, spreadMs / times)
   const turns = Array.from({ length: times }, (_, turn) => turn)
   return tally(
     target,

@@ -77,7 +77,7 @@ export async function askService(
     askVirtual(
       target,
       backends,
-      (times) => attemptsAt(plan, target, times),
+      (times, slowly) => attemptsAt(plan, target, times, slowly),
       () => pathsLose(plan, row),
     ),
   )
@@ -112,9 +112,9 @@ async function onlyInRules(plan: Plan, { namespace, name }: ServiceFacts): Promi
     : ['every ready endpoint answers directly']
 }
 
-async function attemptsAt(plan: Plan, target: Target, times: number): Promise<Answer[]> {
+async function attemptsAt(plan: Plan, target: Target, times: number, slowly: boolean): Promise<Answer[]> {
   if (target.protocol === 'udp') return (await speakUdp(Array.from({ length: times }, () => target))).map(udpAnswer)
-  return (await connectBeyondRepeatedly(plan, 'pod', target, times)).map(tcpAnswer)
+  return (await connectBeyondRepeatedly(plan, 'pod', target, times, slowly)).map(tcpAnswer)
 }
 
 const endpointAnswers = question('pod', families, async (plan, row) => {

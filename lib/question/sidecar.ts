@@ -99,9 +99,10 @@ export async function connectBeyondRepeatedly(
   place: Place,
   target: Target,
   times: number,
+  slowly = false,
 ): Promise<readonly TcpResult[]> {
   const { is, families } = await sidecarOf(plan, place)
-  const { results } = await connectRepeatedly(target, times)
+  const { results } = await connectRepeatedly(target, times, { slowly })
   return is === 'intercepts' ? results.map((result) => asIntercepted(result, families)) : results
 }
 

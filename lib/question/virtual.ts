@@ -15,21 +15,22 @@ import type { Asking } from './question.ts'
 export const STEADY = 1 / 4
 
 /**
- * Asks `ask(times)`, once more if first packets were lost, and judges. `isLossy`: the paths to the backends are known to
+ * Asks `ask(times)`, once more and slowly if first packets were lost, and judges. `isLossy`: the paths to the backends are known to
  * lose packets, which then explains what was lost here.
  */
 export async function askVirtual(
   target: Target,
   backends: number,
-  ask: (times: number) => Promise<readonly Answer[]>,
+  ask: (times: number, slowly: boolean) => Promise<readonly Answer[]>,
   isLossy: () => Promise<boolean>,
 ): Promise<Outcome<void>> {
   const times = attemptsFor(backends)
-  const first = await ask(times)
+  const first = await ask(times, false)
   const lost = first.filter(isLost).length
   const refused = first.some((answer) => answer.code !== null && !isSilence(answer))
   if (backends < 2 || lost === 0 || refused || first.every(isSilence)) return judgeRepeated(target, first)
-  const second = await ask(times)
+  // a small server on a busy machine drops what comes faster than it accepts
+  const second = await ask(times, true)
   const rounds = [first, second]
   const attempts = rounds.flat()
   // the address fell silent meanwhile: no random loss takes all
