@@ -4,12 +4,16 @@
  */
 import { defineConfig } from 'vitest/config'
 import { bundledLibrary } from './lib/bundle.ts'
+import { namesCluster } from './lib/cluster/named.ts'
 import { MOST_FILES, placePool } from './lib/pool.ts'
 import { gate } from './lib/report/gate.ts'
 import { CheckSequencer } from './lib/report/sequencer.ts'
 import type { Place } from './lib/types.ts'
 
-const { plugin, reporter } = gate()
+/** checks/cluster runs only when it is named, and alone: it is asked from anywhere and makes Jobs, which no bare run may do. */
+const { everyNode } = namesCluster(process.argv.slice(2))
+
+const { plugin, reporter } = gate({ everyNode })
 const library = bundledLibrary()
 
 const project = (name: string, place: Place) => ({
@@ -29,13 +33,24 @@ const project = (name: string, place: Place) => ({
   },
 })
 
+const overAllNodes = {
+  plugins: [plugin, library],
+  test: {
+    name: 'cluster',
+    include: ['checks/cluster/**/*.test.ts'],
+    pool: 'forks' as const,
+    isolate: false,
+    maxWorkers: 1,
+  },
+}
+
 export default defineConfig({
   plugins: [library],
   test: {
     watch: false,
     reporters: [reporter],
-    globalSetup: ['lib/setup.ts'],
+    globalSetup: [everyNode ? 'lib/cluster/setup.ts' : 'lib/setup.ts'],
     sequence: { sequencer: CheckSequencer },
-    projects: [project('host', 'node'), project('pod', 'pod')],
+    projects: everyNode ? [overAllNodes] : [project('host', 'node'), project('pod', 'pod')],
   },
 })

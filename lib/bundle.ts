@@ -10,9 +10,14 @@ import { rolldown } from 'rolldown'
 
 const LIB = fileURLToPath(new URL('.', import.meta.url))
 
+const ENTRIES = [
+  ...['agent/main.ts', 'check.ts', 'cluster/check.ts', 'cluster/guard.ts', 'cluster/setup.ts', 'enter.ts'],
+  ...['preflight.ts', 'setup.ts'],
+]
+
 /** What is imported from outside lib/, by the checks and by Vitest itself, and what is a process of its own. */
 const entries = (): string[] => [
-  ...['agent/main.ts', 'check.ts', 'enter.ts', 'preflight.ts', 'setup.ts'].map((name) => join(LIB, name)),
+  ...ENTRIES.map((name) => join(LIB, name)),
   ...readdirSync(join(LIB, 'question')).map((name) => join(LIB, 'question', name)),
 ]
 

@@ -198,7 +198,7 @@ function roleOf(role: string): 'pod' | 'service' | 'dns' | 'api' | 'external' | 
   if (/API server/.test(role)) return 'api'
   if (/external/.test(role)) return 'external'
   if (/service|ready endpoint/.test(role)) return 'service'
-  return /destination pod/.test(role) ? 'pod' : null
+  return /destination pod|peer pod/.test(role) ? 'pod' : null
 }
 
 const MOST = 3

@@ -1,15 +1,16 @@
 /** The settings of a run. The only room that reads process.env. */
 import { config } from 'dotenv'
+import { type ParsedEveryNode, parseEveryNode } from './settings/every-node.ts'
 import { type ParsedSettings, parseSettings } from './settings/parse.ts'
 
+export * from './settings/every-node.ts'
 export * from './settings/parse.ts'
 export { closest, editDistance } from './settings/similar.ts'
 export { SETTINGS, type Setting, type SettingName } from './settings/table.ts'
 
 /** Settings of the environment and of .env in the working directory; what the environment sets wins. */
 export function readSettings(): ParsedSettings {
-  const env = { ...process.env }
-  const { error } = config({ quiet: true, processEnv: env as Record<string, string> })
+  const { env, error } = environment()
   const parsed = parseSettings(env)
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   if (code === undefined || code === 'ENOENT') return parsed
@@ -20,6 +21,15 @@ export function readSettings(): ParsedSettings {
     next: 'Make it readable, or remove it.',
   }
   return { ...parsed, problems: [unread, ...parsed.problems] }
+}
+
+/** The same of what only a run over all nodes reads. */
+export const readEveryNodeSettings = (): ParsedEveryNode => parseEveryNode(environment().env)
+
+function environment(): { env: NodeJS.ProcessEnv; error: Error | undefined } {
+  const env = { ...process.env }
+  const { error } = config({ quiet: true, processEnv: env as Record<string, string> })
+  return { env, error }
 }
 
 /** The environment for a program that the user's kubeconfig names (a credential plug-in), with additions. */

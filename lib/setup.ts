@@ -103,6 +103,7 @@ async function readPlan({ settings, hints }: ParsedSettings, podNamed: boolean):
     addressPools: pools,
     external: externalFacts(settings),
     externalName: externalName(settings),
+    peers: settings.peers,
     notes: [...facts.notes, ...sourceNotes(source), ...policyNotes(policies), ...hints.map(({ text }) => text)],
     environment: environmentFacts({
       cluster: facts.api.cluster,
@@ -244,6 +245,7 @@ function withoutFacts(settings: Settings, why: Unknown): Plan {
     addressPools: why,
     external: { ipv4: why, ipv6: why },
     externalName: why,
+    peers: [],
     environment: [],
     notes: [],
     // said for the node as well: nothing may be sent from there either

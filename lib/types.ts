@@ -152,6 +152,8 @@ export interface Plan {
   readonly external: Readonly<Record<'ipv4' | 'ipv6', Fact<string>>>
   /** A name outside of the cluster. */
   readonly externalName: Fact<string>
+  /** Nodes to ask in a run over all nodes (PEERS); empty: this run is about one node. */
+  readonly peers: readonly Peer[]
   /** What was picked or found, which way, and why: shown in every report. */
   readonly notes: readonly string[]
   /** What stands in the way of looking, beside unknown facts: bad settings, a missing capability. Listed by the preflight checks. */
@@ -587,6 +589,10 @@ export interface NodeDifference {
 /** What the set-up of a run over all nodes hands to its checks. */
 export interface ClusterPlan {
   readonly runId: string
+  /** UID of kube-system; null: it could not be read. */
+  readonly clusterUid: string | null
+  /** Name or address of the API server, as the kubeconfig has it; null: there is none. */
+  readonly apiHost: string | null
   readonly strict: boolean
   /** unknown: nothing could be asked, for that reason. */
   readonly cluster: Fact<ClusterPart>

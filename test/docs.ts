@@ -5,13 +5,18 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { CODES } from '../lib/diagnose/codes.ts'
-import { SETTINGS } from '../lib/settings.ts'
+import { EVERY_NODE_SETTINGS, SETTINGS, type Setting } from '../lib/settings.ts'
 
 const README = new URL('../README.md', import.meta.url)
 
 /** The README with every table between `<!-- name -->` and `<!-- /name -->` made anew. */
 export function withTables(readme: string): string {
-  const tables = { settings: settingsTable(), checks: checksTables(), codes: codesTable() }
+  const tables = {
+    settings: settingsTable(SETTINGS),
+    'every-node-settings': settingsTable(EVERY_NODE_SETTINGS),
+    checks: checksTables(),
+    codes: codesTable(),
+  }
   return Object.entries(tables).reduce((text, [name, table]) => {
     const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
     const [from, to] = [text.indexOf(start), text.indexOf(end)]
@@ -22,15 +27,21 @@ export function withTables(readme: string): string {
 
 export const readme = (): string => readFileSync(README, 'utf8')
 
-function settingsTable(): string {
-  const rows = SETTINGS.map((setting) => [
-    `\`${setting.name}\``,
-    setting.meaning,
-    setting.default,
-    `\`${setting.example}\``,
-    'flag' in setting ? `\`${setting.flag}\`` : '',
+function settingsTable(settings: readonly Setting[]): string {
+  const rows = settings.map(({ name, meaning, default: otherwise, example, flag }) => [
+    `\`${name}\``,
+    meaning,
+    otherwise,
+    `\`${example}\``,
+    flag === undefined ? '' : `\`${flag}\``,
   ])
-  return table(['variable', 'meaning', 'default', 'example', "the original's flag"], rows)
+  const head = ['variable', 'meaning', 'default', 'example', "the original's flag"]
+  // none of a run over all nodes had one
+  const columns = settings.some(({ flag }) => flag !== undefined) ? head.length : head.length - 1
+  return table(
+    head.slice(0, columns),
+    rows.map((row) => row.slice(0, columns)),
+  )
 }
 
 function checksTables(): string {

@@ -1,9 +1,11 @@
-/** Asks the API server: every request has a budget, every failure is a fact with a sentence. Reads only. */
+/** Asks the API server: every request has a budget, every failure is a fact with a sentence. Only `write` changes anything. */
 import { lookup } from 'node:dns/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import type { Settings } from '../settings.ts'
 import type { ApiServer, Fact } from '../types.ts'
 import { authorityOf, type Connection, connectionFor } from './credentials.ts'
@@ -28,6 +30,8 @@ export interface ListOptions {
   readonly pages?: number
   /** Objects a page; default 500. */
   readonly pageSize?: number
+  /** Objects without spec and status (PartialObjectMetadataList): a fraction of the bytes. */
+  readonly metadataOnly?: boolean
 }
 
 export interface Listed<T> {
@@ -46,12 +50,38 @@ export interface Kube {
   /** Absent on 404. */
   get<T>(resource: Resource, namespace: string | null, name: string): Promise<Fact<T>>
   list<T>(resource: Resource, options: ListOptions): Promise<Fact<Listed<T>>>
+  /** A list of which each page is cut to what is wanted at once: of a big cluster not all objects are held together. */
+  listOf<T, R>(resource: Resource, options: ListOptions, cut: (item: T) => readonly R[]): Promise<Fact<Listed<R>>>
   /** A path that is no object, such as /readyz?verbose. `accept`: statuses that are answers, beside 200. */
   text(path: string, accept?: readonly number[]): Promise<Fact<{ readonly status: number; readonly body: string }>>
+  /** Creates or deletes. Only a run over all nodes does that, and only with objects of its own. Absent on 404. */
+  write<T>(request: WriteRequest): Promise<Fact<T>>
+  readonly cost: Cost
   close(): void
 }
 
+/** A change of one object. `dryRun`: everything is decided, nothing is kept. */
+export interface WriteRequest {
+  readonly verb: 'create' | 'delete'
+  readonly resource: Resource
+  readonly namespace: string | null
+  readonly name: string
+  /** The object to create; options of a deletion. */
+  readonly body: unknown
+  readonly dryRun?: boolean
+}
+
+/** What a run has asked of the API server so far. Bytes are of bodies as they came, compressed where they were. */
+export interface Cost {
+  readonly requests: number
+  readonly bytes: number
+}
+
 const PAGE = 500
+
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
+
+const unzipped = promisify(gunzip)
 
 /** Per-request budget, ms. */
 export const REQUEST_BUDGET = 5_000
@@ -110,10 +140,26 @@ async function addressesOf(host: string): Promise<{ addresses: string[]; unresol
   }
 }
 
+/** How a request differs from a plain GET of JSON that must end with 200. */
+interface Wanted {
+  /** Statuses that are answers, beside 200. */
+  readonly accept?: readonly number[]
+  /** Header Accept. */
+  readonly accepts?: string
+  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly body?: string
+}
+
+/** The API server compresses what is longer than 128 KiB (KEP-156). */
+async function bodyOf({ headers }: IncomingMessage, content: Buffer): Promise<string> {
+  return (headers['content-encoding'] === 'gzip' ? await unzipped(content) : content).toString()
+}
+
 class Client implements Kube {
   readonly server: ApiServer
   readonly context: string
   readonly namespace: string | null
+  readonly cost = { requests: 0, bytes: 0 }
   readonly #connection: Connection
   readonly #budget: number
   /** Set once nothing can be reached: later requests fail at once instead of each waiting for its budget. */
@@ -137,18 +183,27 @@ class Client implements Kube {
     return this.#parsed<T>(answer)
   }
 
-  async list<T>(resource: Resource, options: ListOptions): Promise<Fact<Listed<T>>> {
-    const { namespace, pages = 4, pageSize = PAGE, ...selectors } = options
-    const items: T[] = []
+  list<T>(resource: Resource, options: ListOptions): Promise<Fact<Listed<T>>> {
+    return this.listOf<T, T>(resource, options, (item) => [item])
+  }
+
+  async listOf<T, R>(
+    resource: Resource,
+    options: ListOptions,
+    cut: (item: T) => readonly R[],
+  ): Promise<Fact<Listed<R>>> {
+    const { namespace, pages = 4, pageSize = PAGE, metadataOnly = false, ...selectors } = options
+    const items: R[] = []
     let next: string | undefined
     for (let page = 0; page < pages; page++) {
       const query = new URLSearchParams({ ...selectors, limit: String(pageSize), ...(next ? { continue: next } : {}) })
       const action = { verb: 'list', resource, namespace }
-      const answer = await this.#ask(`${pathOf(resource, namespace)}?${query}`, action)
+      const path = `${pathOf(resource, namespace)}?${query}`
+      const answer = await this.#ask(path, action, metadataOnly ? { accepts: METADATA_ONLY } : {})
       const list = this.#parsed<{ items?: T[]; metadata?: { continue?: string } }>(answer)
       // A later page that fails (the continue token has expired, say) does not take back what was read.
       if (list.state !== 'known') return page === 0 ? list : known({ items, complete: false })
-      items.push(...(list.value.items ?? []))
+      for (const item of list.value.items ?? []) items.push(...cut(item))
       next = list.value.metadata?.continue
       if (!next) return known({ items, complete: true })
     }
@@ -156,7 +211,23 @@ class Client implements Kube {
   }
 
   text(path: string, accept: readonly number[] = []): Promise<Fact<{ status: number; body: string }>> {
-    return this.#ask(path, { verb: 'get', path }, accept)
+    return this.#ask(path, { verb: 'get', path }, { accept })
+  }
+
+  async write<T>({ verb, resource, namespace, name, body, dryRun = false }: WriteRequest): Promise<Fact<T>> {
+    const collection = pathOf(resource, namespace)
+    const path = verb === 'create' ? collection : `${collection}/${encodeURIComponent(name)}`
+    const request: Wanted = {
+      accept: [201, 202],
+      method: verb === 'create' ? 'POST' : 'DELETE',
+      body: JSON.stringify(body),
+    }
+    const answer = await this.#ask(
+      `${path}${dryRun ? '?dryRun=All' : ''}`,
+      { verb, resource, namespace, name },
+      request,
+    )
+    return this.#parsed<T>(answer)
   }
 
   close(): void {
@@ -166,10 +237,10 @@ class Client implements Kube {
   async #ask(
     path: string,
     action: Parameters<typeof statusFailure>[1],
-    accept: readonly number[] = [],
+    wanted: Wanted = {},
   ): Promise<Fact<{ status: number; body: string }>> {
     if (this.#down) return this.#down
-    const answer = await this.#send(path)
+    const answer = await this.#send(path, wanted)
     if (answer.state !== 'known') {
       if (this.#answered) return answer
       // The first failure speaks for all: a request that still waited for a connection knows less.
@@ -179,11 +250,13 @@ class Client implements Kube {
     // Health is answered without etcd, so it does not prove that objects can be read.
     if ('resource' in action) this.#answered = true
     const { status, body } = answer.value
-    if (status === 200 || accept.includes(status)) return answer
+    if (status === 200 || wanted.accept?.includes(status)) return answer
     return statusFailure(this.server, action, status, body, this.#connection.doubt)
   }
 
-  #send(path: string): Promise<Fact<{ status: number; body: string }>> {
+  /** `again`: it was sent once on a connection that the server closed meanwhile, as a server may at any time (RFC 9112, 9.3.1). */
+  #send(path: string, wanted: Wanted, again = false): Promise<Fact<{ status: number; body: string }>> {
+    const { accepts, method = 'GET', body } = wanted
     const { server } = this
     const send = server.url.startsWith('http:') ? httpRequest : httpsRequest
     let phase: Phase = 'connect'
@@ -191,11 +264,24 @@ class Client implements Kube {
       const fail = (cause: unknown) => resolve(connectionFailure(server, cause, phase, this.#budget))
       const request = send(`${server.url}${path}`, {
         agent: this.#connection.agent,
-        headers: { accept: 'application/json', 'user-agent': 'k8snetlook', ...this.#connection.headers },
+        method,
+        headers: {
+          accept: accepts ?? 'application/json',
+          'accept-encoding': 'gzip',
+          'user-agent': 'k8snetlook',
+          // Node tells the length of no DELETE's body by itself: the server would take the body for another request
+          ...(body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...this.#connection.headers,
+        },
         signal: AbortSignal.timeout(this.#budget),
       })
       request.on('socket', (socket) => {
-        if (!socket.connecting) phase = (socket as TLSSocket).encrypted && request.reusedSocket ? 'answer' : phase
+        if (!socket.connecting) {
+          phase = (socket as TLSSocket).encrypted && request.reusedSocket ? 'answer' : phase
+          return
+        }
         socket.once('connect', () => {
           phase = (socket as TLSSocket).encrypted ? 'tls' : 'answer'
         })
@@ -203,17 +289,31 @@ class Client implements Kube {
           phase = 'answer'
         })
       })
-      request.on('error', fail)
+      request.on('error', (cause: NodeJS.ErrnoException) => {
+        const closed = request.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE')
+        if (closed && !again) resolve(this.#send(path, wanted, true))
+        else fail(cause)
+      })
       request.on('response', (response: IncomingMessage) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', fail)
-        response.on('end', () =>
-          resolve(known({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() })),
-        )
+        response.on('end', () => {
+          const content = Buffer.concat(chunks)
+          this.#count(content.length)
+          bodyOf(response, content).then(
+            (text) => resolve(known({ status: response.statusCode ?? 0, body: text })),
+            fail,
+          )
+        })
       })
-      request.end()
+      request.end(body)
     })
+  }
+
+  #count(bytes: number): void {
+    this.cost.requests++
+    this.cost.bytes += bytes
   }
 
   #parsed<T>(answer: Fact<{ status: number; body: string }>): Fact<T> {

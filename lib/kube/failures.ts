@@ -91,6 +91,11 @@ export function statusFailure(
     )
   }
   if (status === 403) {
+    // RBAC names the user; an admission controller (Pod Security, a quota, a webhook) says what it dislikes
+    const admission =
+      message !== '' && 'resource' in action && action.verb === 'create' && !/cannot create/.test(message)
+    if (admission)
+      return unknown('API_FORBIDDEN', `the API server refuses to ${what}: ${message} (403)`, 'Change what it names.')
     const user = /User "([^"]+)"/.exec(message)?.[1]
     return unknown('API_FORBIDDEN', `${user ?? 'this account'} may not ${what} (403)`, `Grant it: ${what}.`)
   }

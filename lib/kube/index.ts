@@ -15,9 +15,18 @@ import { policyReader } from './policy-reader.ts'
 import { type Here, listWide, type PodList, resolveSourcePod, sourceScope } from './source.ts'
 import { readTargets, type Targets } from './targets.ts'
 
-export { connectKube, type Kube } from './client.ts'
+export type {
+  CoreV1Event,
+  V1EndpointSlice,
+  V1Job,
+  V1Node,
+  V1ObjectMeta,
+  V1OwnerReference,
+  V1Pod,
+} from '@kubernetes/client-node'
+export { type Cost, connectKube, type Kube, type Resource, type WriteRequest } from './client.ts'
 export type { DnsService } from './cluster.ts'
-export type { NodeObject, PodObject } from './objects.ts'
+export { endpointsOf, type NodeObject, nodeObject, type PodObject, RESOURCES } from './objects.ts'
 
 /** What this machine knows about itself. */
 export interface Local {
@@ -73,7 +82,15 @@ export async function readCluster(kube: Kube, settings: Settings, local: Local):
   ])
   const { pods, ...asked } = targets
   const external = Object.values(settings.external).filter((address) => address !== null)
-  const reached = { ...asked, api, dns: names, external, peerNode: others.peerNode, node: node.object }
+  const reached = {
+    ...asked,
+    api,
+    dns: names,
+    external,
+    peerNode: others.peerNode,
+    node: node.object,
+    peers: settings.peers,
+  }
   const policies =
     chosen.state === 'known' && otherPolicies
       ? await readPolicyFacts(kube, reader, chosen.value.pod, reached, pods, otherPolicies)

@@ -5,6 +5,7 @@ import type {
   DestinationRow,
   Endpoint,
   Fact,
+  Peer,
   PeerNode,
   PodTarget,
   PolicyFacts,
@@ -30,6 +31,7 @@ export interface Reached {
   readonly external: readonly string[]
   readonly peerNode: Fact<PeerNode>
   readonly node: Fact<NodeObject>
+  readonly peers: readonly Peer[]
 }
 
 /** Pods that were read already. */
@@ -124,8 +126,11 @@ const DNS_PORT = 53
 const NODE_LOCAL_DNS = '169.254.20.10'
 
 /** Every address, protocol and port that the pod checks try. */
-export function triedWays({ destinations, service, dns, api, external }: Reached): TriedWays {
-  const pods = Object.values(destinations).flatMap((row) => (row.state === 'known' ? [row.value] : []))
+export function triedWays({ destinations, service, dns, api, external, peers }: Reached): TriedWays {
+  const pods = [
+    ...Object.values(destinations).flatMap((row) => (row.state === 'known' ? [row.value] : [])),
+    ...peers.flatMap(({ node, pod }) => (pod ? [{ ...pod, node, tcpPorts: [pod.port] }] : [])),
+  ]
   const endpoints = readyOf(service.state === 'known' ? service.value.endpoints : service)
   const replicas = readyOf(mapFact(dns, (value) => value.replicas))
   const servers = readyOf(api.endpoints)
@@ -179,7 +184,9 @@ const endpointWay = ({ address, protocol, port, pod, node }: Endpoint): Tried =>
 /** An endpoint that names no pod may be one all the same, outside of the API server's. */
 const behindService = (endpoint: Endpoint): Tried => ({ ...endpointWay(endpoint), unclear: true })
 
-function podWays({ namespace, name, addresses, tcpPorts, node }: PodTarget): Tried[] {
+type Asked = Pick<PodTarget, 'namespace' | 'name' | 'addresses' | 'tcpPorts' | 'node'>
+
+function podWays({ namespace, name, addresses, tcpPorts, node }: Asked): Tried[] {
   const pod = namespace === '' ? null : podId({ namespace, name })
   const ports = tcpPorts.length > 0 ? tcpPorts : [DISCARD_PORT]
   return addresses.flatMap((address) => [

@@ -1,5 +1,16 @@
 /** A node's report, cut to what is of use beside those of other nodes. Pure. */
-import type { Answer, Evidence, Finding, Report, Result, StateFact, Target, Verdict, VerdictCounts } from '../types.ts'
+import type {
+  Answer,
+  Evidence,
+  Finding,
+  NodeRun,
+  Report,
+  Result,
+  StateFact,
+  Target,
+  Verdict,
+  VerdictCounts,
+} from '../types.ts'
 import { asksPeers, asksReplicas } from './peers.ts'
 
 /** Characters of a text, rows of a table, items of a list: a thousand reports stand in memory side by side. */
@@ -44,6 +55,17 @@ export function withoutGreen(report: Report): Report {
   })
   const findings = report.findings.slice(0, MOST_FINDINGS).map((finding) => ({ ...finding, evidence: NONE }))
   return { ...rest, notes: NONE, results, findings }
+}
+
+/**
+ * A node's part without results that are green, but for those that others are compared by: what many hundred of them have in common is
+ * worked out from that, and they stand in memory together.
+ */
+export function shortRunOf(run: NodeRun): NodeRun {
+  if (run.report === null) return run
+  const { results } = run.report
+  const kept = results.filter((one) => !isGreen(one.verdict) || asksPeers(one) || asksReplicas(one))
+  return { ...run, counts: countsOf(run.report), report: { ...run.report, results: kept } }
 }
 
 export function countsOf({ results }: Report): VerdictCounts {

@@ -6,7 +6,7 @@ import { compareText } from './lists.ts'
 import { pairsOf } from './pairs.ts'
 
 export { differencesOf } from './differences.ts'
-export { digestOf } from './digest.ts'
+export { digestOf, shortRunOf } from './digest.ts'
 export { type JoinedFindings, joinedFindings } from './findings.ts'
 export { pairsOf } from './pairs.ts'
 export * from './verdicts.ts'
@@ -21,7 +21,7 @@ export function partOf(runs: readonly NodeRun[]): ClusterPart {
   if (nodes.length <= MOST_WHOLE) return { nodes, pairs, differences }
   const short = nodes.map(
     ({ report, ...rest }): NodeRun =>
-      report ? { ...rest, counts: countsOf(report), report: withoutGreen(report) } : { ...rest, report },
+      report ? { ...rest, counts: rest.counts ?? countsOf(report), report: withoutGreen(report) } : { ...rest, report },
   )
   return { nodes: short, pairs, differences }
 }

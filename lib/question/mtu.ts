@@ -16,10 +16,11 @@ import {
   type SegmentResult,
 } from '../probe/pmtu/index.ts'
 import { sendingBesideOthers } from '../quiet.ts'
-import type { Outcome, Place, Plan, Target } from '../types.ts'
+import type { Answer, Outcome, Place, Plan, Target } from '../types.ts'
 import { apiEndpoints, endpointsOver } from './api.ts'
 import { externalPing, externalTarget } from './external.ts'
 import { firstHop, isCutByNode, nodeSide, readNodeCounters, tunnelFrom, whereErrorsEnd } from './mtu-around.ts'
+import { peerPodPings, peerPodPorts, peerPods } from './peers.ts'
 import { destinationPing, openTcpPort, type PingAnswer, podOf, targetOf } from './pod.ts'
 import { destinations, destinationsHere, families, question } from './question.ts'
 import { tcpProves } from './sidecar.ts'
@@ -80,6 +81,51 @@ export const mtuToApi = question('never ahead', families, async (plan, { family 
   )
   return joined(answers)
 })
+
+/** Path MTU to the pod that stands for each peer's pods; each answer carries the exact value where it was found. */
+export const mtuToPeers = question('never ahead', families, async (plan, row): Promise<MtuAnswer> => {
+  const pods = peerPods(plan, row)
+  const pings = await peerPodPings(plan, 'pod', row)
+  const ports = await peerPodPorts(plan, 'pod', row)
+  const dead = failedIn(pings.reached)
+  const filtered = failedIn(pings.icmp)
+  const closed = failedIn(ports.reached)
+  const answers = await Promise.all(
+    pods.map(async ({ target, port }) => {
+      const lost = dead.get(target.address)
+      if (lost) return { answer: { ...lost, target }, measured: null }
+      const open: Target | null = closed.has(target.address) ? null : { ...target, protocol: 'tcp', port }
+      const noEcho = filtered.has(target.address)
+      const measured = await measure(plan, 'pod', {
+        target,
+        port: open,
+        noEcho,
+        insideCluster: true,
+        expected: plan.expectedMtu,
+      })
+      return { answer: sizeAnswer(target, measured.path), measured }
+    }),
+  )
+  const { path, hint } = joined(answers.flatMap(({ measured }) => measured ?? []))
+  const each = answers.map(({ answer }) => answer)
+  const unreached = each.some(({ code }) => code !== null) && path.ok
+  return {
+    targets: pods.map(({ target }) => target),
+    path: { ...(unreached ? pings.reached : path), answers: each },
+    ...(hint && !unreached ? { hint } : {}),
+  }
+})
+
+const failedIn = ({ answers = [] }: Outcome<void>): ReadonlyMap<string, Answer> =>
+  new Map(answers.filter(({ code }) => code !== null).map((answer) => [answer.target.address, answer]))
+
+/** What one path came to, as an answer of its target. */
+function sizeAnswer(target: Target, path: Outcome<unknown>): Answer {
+  const figures = path.evidence.find((one) => one.kind === 'path')?.mtu
+  const said = path.detail ?? 'measured'
+  const measured = figures?.measured ?? null
+  return { target, code: path.ok ? null : path.code, said, ms: null, ...(measured === null ? {} : { mtu: measured }) }
+}
 
 /** Path MTU from this node to another one, by its own addresses. */
 export const mtuToNode = question('never ahead', families, async (plan, { family }): Promise<MtuAnswer> => {

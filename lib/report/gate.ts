@@ -8,9 +8,10 @@ import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from '
 import { type Comparing, changesOf, compare, type Identity } from '../compare/index.ts'
 import { readComparisonInput } from '../compare/read.ts'
 import { type Case, diagnose } from '../diagnose/index.ts'
+import { joinedFindings } from '../merge/index.ts'
 import type { SettingProblem } from '../settings.ts'
 import { publicSettings, readSettings } from '../settings.ts'
-import type { Change, Fact, Plan, Report, Result, RunError, StateFact } from '../types.ts'
+import type { Change, ClusterPlan, Fact, Plan, Report, Result, RunError, StateFact } from '../types.ts'
 import { printedReports, reasonOf, removeReports, writeReports } from './files.ts'
 import { acquireLock, type Lock, lastNodeName } from './lock.ts'
 import { toMarkdown } from './markdown.ts'
@@ -21,6 +22,7 @@ import {
   isPseudonym,
   type Pseudonyms,
   pseudonymsOf,
+  pseudonymsOfCluster,
   redacted,
   redactedChange,
   redactedIdentity,
@@ -40,11 +42,13 @@ export class Gate implements Reporter {
   speaks = true
   /** The command line named pod checks, so that a missing SRC_POD is no reason to skip. */
   podNamed = false
+  readonly #everyNode: boolean
   readonly #settings = readSettings().settings
   /** Read before anything is written: a baseline may lie where this run's reports will. */
   readonly #input = readComparisonInput(this.#settings)
   #vitest: Vitest | undefined
   #plan: Plan | undefined
+  #clusterPlan: ClusterPlan | undefined
   #started = new Date()
   #finished: Date | undefined
   #expected: readonly TestSpecification[] = []
@@ -64,6 +68,10 @@ export class Gate implements Reporter {
   readonly #progress = new Progress(process.stdout)
   /** Set with the first line of a check. */
   #section: ReturnType<typeof sectionOf> | undefined
+
+  constructor(everyNode = false) {
+    this.#everyNode = everyNode
+  }
 
   /** Why this run may not ask anything: another one has the node's reports. */
   get blocked(): Extract<Fact<never>, { state: 'unknown' }> | undefined {
@@ -85,10 +93,11 @@ export class Gate implements Reporter {
     this.#vitest = vitest
     const { nodeName, reportsDir, redact, printReports } = this.#settings
     if (printReports.length > 0) waitForReader(process.stdout)
-    const last = lastNodeName(reportsDir)
-    this.#node = nodeName ?? last ?? hostname()
-    this.#label = redact ? (last && isPseudonym(last) ? last : 'node') : this.#node
-    this.#lock = acquireLock(reportsDir)
+    const host = this.#everyNode ? CLUSTER : hostname()
+    const last = lastNodeName(reportsDir, host)
+    this.#node = this.#everyNode ? CLUSTER : (nodeName ?? last ?? host)
+    this.#label = redact && !this.#everyNode ? (last && isPseudonym(last) ? last : 'node') : this.#node
+    this.#lock = acquireLock(reportsDir, host)
     if (this.#lock.state === 'held') this.#errors.push({ code: 'ANOTHER_RUN', message: this.#lock.message })
     // an earlier run's reports that show names do not outlive the start of one that hides them
     else if (redact && last && last !== this.#label) removeReports(reportsDir, last)
@@ -116,6 +125,19 @@ export class Gate implements Reporter {
     this.#write()
   }
 
+  /** Called by the set-up of a run over all nodes, when they have answered. */
+  clusterAsked(plan: ClusterPlan): void {
+    if (this.#settings.redact) this.#pseudonyms = pseudonymsOfCluster(plan)
+    this.#progress.clear()
+    this.#clusterPlan = plan
+    this.#write()
+  }
+
+  /** How far the set-up is, where it takes its time. */
+  progress(line: string): void {
+    if (this.speaks) this.#progress.line(line)
+  }
+
   /** The dry run's text, as the settings allow it to be shown. */
   shown(text: string, plan: Plan): string {
     return this.#settings.redact ? pseudonymsOf(plan, plan.runId).text(text) : text
@@ -138,6 +160,8 @@ export class Gate implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     this.#modules.set(`${module.project.name}:${module.moduleId}`, module)
+    // judging what all nodes said takes no time, writing it does
+    if (this.#everyNode) return
     const wait = Math.max(0, this.#written + WRITE_EVERY_MS - performance.now())
     this.#writing ??= setTimeout(() => this.#write(), wait)
   }
@@ -311,27 +335,18 @@ export class Gate implements Reporter {
   }
 
   #wholeReport(): Report {
+    if (this.#everyNode) return this.#clusterReport()
     const plan = this.#plan
     const cases = this.#cases()
     const environment = this.#environment()
     const source = plan?.source.state === 'known' ? plan.source.value : null
-    const errors = this.#unwritable
-      ? [...this.#errors, { code: 'REPORTS_UNWRITABLE', message: this.#unwritable }]
-      : this.#errors
+    const errors = this.#allErrors
     const about = { node: this.#node, source, nodeAddresses: plan?.node.internalIPs ?? [] }
     const { findings, follows } = diagnose(about, cases)
     const results = cases.map(({ result }): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
     const report: Report = {
-      schema: 1,
-      tool: { name: 'k8snetlook', version: VERSION },
-      runId: plan?.runId ?? '',
-      node: this.#node,
+      ...this.#frame(plan),
       clusterUid: plan ? clusterOf(plan) : null,
-      started: this.#started.toISOString(),
-      finished: this.#finished?.toISOString() ?? null,
-      state: this.#finished ? 'complete' : 'incomplete',
-      verdict: 'inconclusive',
-      exitCode: 2,
       source: source ? { namespace: source.namespace, name: source.name, foundBy: source.foundBy } : null,
       settings: plan?.settings ?? publicSettings(this.#settings),
       notes: plan?.notes ?? [],
@@ -344,6 +359,45 @@ export class Gate implements Reporter {
     const compared = comparing ? compare(report, comparing) : { errors: [] }
     const whole = { ...report, ...compared, errors: [...errors, ...compared.errors] }
     return { ...whole, ...verdictOf(results, whole.errors, whole.comparison) }
+  }
+
+  get #allErrors(): readonly RunError[] {
+    if (!this.#unwritable) return this.#errors
+    return [...this.#errors, { code: 'REPORTS_UNWRITABLE', message: this.#unwritable }]
+  }
+
+  #frame(plan: { readonly runId: string } | undefined) {
+    return {
+      schema: 1,
+      tool: { name: 'k8snetlook', version: VERSION },
+      runId: plan?.runId ?? '',
+      node: this.#node,
+      started: this.#started.toISOString(),
+      finished: this.#finished?.toISOString() ?? null,
+      state: this.#finished ? 'complete' : 'incomplete',
+      verdict: 'inconclusive',
+      exitCode: 2,
+    } as const
+  }
+
+  #clusterReport(): Report {
+    const plan = this.#clusterPlan
+    const part = plan?.cluster.state === 'known' ? plan.cluster.value : undefined
+    const asked = this.#cases().map(({ result }) => result)
+    const { findings, follows } = part ? joinedFindings(part, asked) : { findings: [], follows: new Map() }
+    const results = asked.map((result): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
+    const report: Report = {
+      ...this.#frame(plan),
+      clusterUid: plan?.clusterUid ?? null,
+      source: null,
+      settings: plan?.settings ?? publicSettings(this.#settings),
+      notes: plan?.notes ?? [],
+      results,
+      errors: this.#allErrors,
+      findings,
+      ...(part ? { cluster: part } : {}),
+    }
+    return { ...report, ...verdictOf(results, report.errors) }
   }
 
   /** What the set-up and the checks learned about node and cluster. */
@@ -373,9 +427,12 @@ export function gateOf(vitest: Vitest): Gate | undefined {
   return (vitest.config.reporters as unknown[]).find((r): r is Gate => (r as Gate)?.name === 'k8snetlook')
 }
 
-/** The reporter, and the plugin that puts it back when the command line named others. */
-export function gate() {
-  const reporter = new Gate()
+/** What a run over all nodes is called where another one has its node's name. */
+const CLUSTER = 'cluster'
+
+/** The reporter, and the plugin that puts it back when the command line named others. `everyNode`: the run is about all of them. */
+export function gate({ everyNode = false } = {}) {
+  const reporter = new Gate(everyNode)
   return {
     reporter,
     plugin: {

@@ -18,16 +18,17 @@ interface NodeFile {
   readonly node: string
 }
 
-const fileIn = (dir: string): string => join(dir, `.k8snetlook-${hostname()}.json`)
+/** `what`: of all nodes together, or of this host's node: their reports are not each other's. */
+const fileIn = (dir: string, what: string): string => join(dir, `.k8snetlook-${what}.json`)
 
 /** The node name of the last run from this host, if any. */
-export function lastNodeName(dir: string): string | undefined {
-  return read(dir)?.node
+export function lastNodeName(dir: string, what = hostname()): string | undefined {
+  return read(dir, what)?.node
 }
 
 /** Takes the lock. 'held': another live run has it. 'none': the directory cannot be written; the reports will say so. */
-export function acquireLock(dir: string): Lock {
-  const known = read(dir)
+export function acquireLock(dir: string, what = hostname()): Lock {
+  const known = read(dir, what)
   if (known?.pid && known.pid !== process.pid && known.start !== null && startOf(known.pid) === known.start) {
     const message = `another run (process ${known.pid}) is writing the reports in ${dir}: wait for it, or set REPORTS_DIR to another directory`
     return { state: 'held', message, release() {} }
@@ -37,9 +38,9 @@ export function acquireLock(dir: string): Lock {
     const content: NodeFile = { pid, start: pid ? startOf(pid) : null, node }
     try {
       mkdirSync(dir, { recursive: true })
-      const temporary = `${fileIn(dir)}.${process.pid}`
+      const temporary = `${fileIn(dir, what)}.${process.pid}`
       writeFileSync(temporary, JSON.stringify(content))
-      renameSync(temporary, fileIn(dir))
+      renameSync(temporary, fileIn(dir, what))
       return true
     } catch {
       return false
@@ -58,9 +59,9 @@ export function acquireLock(dir: string): Lock {
   }
 }
 
-function read(dir: string): NodeFile | undefined {
+function read(dir: string, what: string): NodeFile | undefined {
   try {
-    return JSON.parse(readFileSync(fileIn(dir), 'utf8'))
+    return JSON.parse(readFileSync(fileIn(dir, what), 'utf8'))
   } catch {
     return undefined
   }

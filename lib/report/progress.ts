@@ -17,6 +17,8 @@ export class Progress {
   readonly #running = new Map<string, number>()
   #done = 0
   #timer: NodeJS.Timeout | undefined
+  /** The line that stands there now. */
+  #said = ''
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal
@@ -32,9 +34,18 @@ export class Progress {
     if (this.#running.delete(name)) this.#done++
   }
 
+  /** One line in place of the checks: what goes on before they run. Where no terminal is, a line of its own when it says something new. */
+  line(text: string): void {
+    if (text === this.#said) return
+    this.#said = text
+    if (this.#terminal.isTTY) this.#terminal.write(`${CLEARED}${oneLine(text, (this.#terminal.columns ?? 80) - 1)}`)
+    else this.#terminal.write(`${text}\n`)
+  }
+
   /** Before anything else is written. */
   clear(): void {
-    if (this.#timer) this.#terminal.write(CLEARED)
+    if (this.#timer || (this.#said !== '' && this.#terminal.isTTY)) this.#terminal.write(CLEARED)
+    this.#said = ''
   }
 
   stop(): void {

@@ -9,6 +9,7 @@ import type {
   Answer,
   Change,
   ClusterPart,
+  ClusterPlan,
   Comparison,
   Evidence,
   Finding,
@@ -133,7 +134,7 @@ export class Pseudonyms {
 
 /** Pseudonyms for all that a plan names. `fallback`: the key when the cluster's UID is not known. */
 export function pseudonymsOf(plan: Plan, fallback: string): Pseudonyms {
-  const { api, node, peerNode, source, destinations, service, dns } = plan
+  const { api, node, peerNode, peers, source, destinations, service, dns } = plan
   const known = new Pseudonyms(
     api.cluster.state === 'known' && api.cluster.value.uid ? api.cluster.value.uid : fallback,
   )
@@ -145,6 +146,10 @@ export function pseudonymsOf(plan: Plan, fallback: string): Pseudonyms {
     if (pod.state !== 'known') continue
     known.learnPod(`${pod.value.namespace}/${pod.value.name}`)
     if (pod.value.node) known.learn('node', pod.value.node)
+  }
+  for (const peer of peers) {
+    known.learn('node', peer.node)
+    if (peer.pod) known.learnPod(`${peer.pod.namespace}/${peer.pod.name}`)
   }
   if (service.state === 'known') known.learn('ns', service.value.namespace)
   const lists = [
@@ -177,9 +182,11 @@ function learnSetting(known: Pseudonyms, name: string, value: string): void {
 }
 
 /** Pseudonyms for all that a run over all nodes met, with the same key as those of its nodes' own runs. */
-export function pseudonymsOfCluster(part: ClusterPart, clusterUid: string | null, fallback: string): Pseudonyms {
-  const known = new Pseudonyms(clusterUid || fallback)
-  for (const { node, source, report } of part.nodes) {
+export function pseudonymsOfCluster({ runId, clusterUid, apiHost, cluster, settings }: ClusterPlan): Pseudonyms {
+  const known = new Pseudonyms(clusterUid || runId)
+  const { nodes, pairs } = cluster.state === 'known' ? cluster.value : { nodes: [], pairs: [] }
+  if (apiHost !== null) known.learn('host', apiHost)
+  for (const { node, source, report } of nodes) {
     known.learn('node', node)
     if (source !== null) known.learnPod(source)
     if (report?.source) known.learnPod(`${report.source.namespace}/${report.source.name}`)
@@ -187,10 +194,11 @@ export function pseudonymsOfCluster(part: ClusterPart, clusterUid: string | null
       known.learnTargets([...targets, ...answers.map(({ target }) => target)])
     }
   }
-  for (const { from, to } of part.pairs) {
+  for (const { from, to } of pairs) {
     known.learn('node', from)
     known.learn('node', to)
   }
+  for (const { name, value } of settings) learnSetting(known, name, value)
   return known
 }
 
@@ -201,7 +209,10 @@ export const isPseudonym = (node: string): boolean => /^node-[0-9a-f]{8}$/.test(
 const PATHS: ReadonlySet<string> = new Set(['BASELINE', 'KNOWN_ISSUES'])
 
 const redactedSettings = (settings: Report['settings'], known: Pseudonyms): Report['settings'] =>
-  settings.map(({ name, value }) => ({ name, value: PATHS.has(name) ? '[path hidden]' : known.text(value) }))
+  settings.map(({ name, value }) => ({
+    name,
+    value: PATHS.has(name) ? '[path hidden]' : name === 'PEERS' ? '[nodes hidden]' : known.text(value),
+  }))
 
 const redactedFact = (fact: StateFact, known: Pseudonyms): StateFact => ({
   ...fact,

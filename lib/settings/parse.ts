@@ -1,5 +1,6 @@
 /** The environment as settings: pure. Every problem of every variable is reported at once. */
-import type { ExpectedDenial } from '../types.ts'
+import type { ExpectedDenial, Peer } from '../types.ts'
+import { peers } from './peers.ts'
 import { nearMiss } from './similar.ts'
 import { SETTINGS, type SettingName } from './table.ts'
 import {
@@ -64,6 +65,8 @@ export interface Settings {
   /** Bytes. */
   readonly expectedMtu: number | null
   readonly expectDenied: readonly ExpectedDenial[]
+  /** Other nodes to ask, in a run over all nodes. */
+  readonly peers: readonly Peer[]
   /** Reports of earlier runs, or directories of them. */
   readonly baseline: readonly string[]
   /** GATE=regressions: of failures only new ones fail the run, and so does what is worse than before. */
@@ -141,6 +144,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     probes: read('PROBES', (value) => wholeNumber(value, 1, 100), 5),
     expectedMtu: read('EXPECT_MTU', (value) => wholeNumber(value, 576, 65_535), null),
     expectDenied: read('EXPECT_DENIED', expectedDenials, []),
+    peers: read('PEERS', peers, []),
     baseline: read('BASELINE', (value) => ({ value: listOf(value) }), []),
     gateRegressions: read('GATE', gate, false),
     knownIssues: read('KNOWN_ISSUES', text, null),

@@ -131,6 +131,14 @@ export const SETTINGS = [
     example: 'external,dns,web:8080',
   },
   {
+    name: 'PEERS',
+    meaning:
+      'Other nodes to ask, with a pod on each, as a JSON list of at most 64: {"node", "zone", "addresses", "pod": {"namespace", "name", "addresses", "port"}}, zone and pod may be null. A run over all nodes sets it.',
+    default: 'none: the questions about peers do not apply',
+    example:
+      '[{"node":"worker-2","zone":null,"addresses":["192.0.2.2"],"pod":{"namespace":"default","name":"web-1","addresses":["198.18.2.5"],"port":8080}}]',
+  },
+  {
     name: 'STRICT',
     meaning: 'Whether a warning fails the run: 1 or 0.',
     default: '0',

@@ -35,12 +35,16 @@ const ONCE = [
   ...['host/conntrack-stale', 'host/conntrack-fill', 'host/iptables-back-ends', 'host/reverse-path'],
   ...['host/traffic-conntrack', 'host/traffic-interface', 'host/vxlan-checksum'],
 ]
-/** The lab has no kubelet, no kube-proxy and one kind of service; only the machine's first network namespace shows the others. */
+/** The lab has no kubelet, no kube-proxy, one kind of service and no PEERS; only the machine's first network namespace shows the others. */
 const NOT_HERE = [
   ...['host/kubelet', 'host/kube-proxy', 'host/traffic-cpu', 'host/service-rules'],
   ...['host/neighbour-table', 'pod/service-hairpin', 'pod/service-load-balancer', 'pod/service-node-port'].flatMap(
     (check) => [`${check} IPv4`, `${check} IPv6`],
   ),
+  ...['host/peers-ping', 'pod/peers-mtu', 'pod/peers-ping', 'pod/peers-tcp'].flatMap((check) => [
+    `${check} IPv4`,
+    `${check} IPv6`,
+  ]),
 ]
 
 const over = (family: 4 | 6) => (what: string) => `${what} IPv${family}`

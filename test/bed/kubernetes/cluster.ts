@@ -28,6 +28,7 @@ export interface ClusterNode extends NodeSpec {
   readonly addresses: readonly string[]
   /** CRI socket. */
   readonly socket: string
+  readonly kubelet: Daemon
   proxy: Daemon
   /** Starts kube-proxy again after its end. */
   restartProxy(): void
@@ -131,12 +132,13 @@ function startNode(
   socket: string,
   mode: ProxyMode,
 ): ClusterNode {
-  startKubelet(bed, spec, hyper, plan, socket)
+  const kubelet = startKubelet(bed, spec, hyper, plan, socket)
   const proxy = () => startProxy(bed, spec, hyper, plan, mode)
   const node: ClusterNode = {
     ...spec,
     addresses: plan.node(spec.index),
     socket,
+    kubelet,
     proxy: proxy(),
     restartProxy() {
       node.proxy = proxy()

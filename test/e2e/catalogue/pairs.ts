@@ -41,8 +41,10 @@ export function drawPairs(entries: readonly Entry[], count: number, pick: Draw):
 }
 
 /** Who asks is changed by one of them, and the other is made for who asks otherwise. */
-const misses = ({ env = {} }: Entry, other: Entry): boolean =>
-  'SRC_POD' in env && other.env?.['SRC_POD'] !== env['SRC_POD'] && (other.place === 'node' || other.place === 'pod')
+const misses = ({ env = {} }: Entry, { env: others = {}, place }: Entry): boolean => {
+  const [{ SRC_POD: asking }, { SRC_POD: expected }] = [env, others]
+  return asking !== undefined && asking !== expected && (place === 'node' || place === 'pod')
+}
 
 const collide = (one: Entry, other: Entry): boolean =>
   Object.entries(one.env ?? {}).some(([name, value]) => (other.env?.[name] ?? value) !== value)

@@ -45,7 +45,7 @@ function run(plan: ClusterPlan): { readonly exitCode: number | null; readonly al
 }
 
 const plan = (changes: Partial<ClusterPlan>): ClusterPlan => ({
-  ...{ runId: 'r1', strict: false, leftovers: [], notes: [], settings: [] },
+  ...{ runId: 'r1', clusterUid: 'uid', apiHost: null, strict: false, leftovers: [], notes: [], settings: [] },
   cluster: { state: 'known', value: clusterOf({ nodes: 4, zones: ['a', 'b'] }) },
   ...changes,
 })

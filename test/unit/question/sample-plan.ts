@@ -137,6 +137,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     addressPools: absent('a range for pods on the Node object'),
     external: { ipv4: known('203.0.113.9'), ipv6: absent('EXTERNAL_IP') },
     externalName: known('www.example.org'),
+    peers: [],
     environment: [],
     notes: [],
     obstacles: [],

@@ -166,7 +166,10 @@ describe('HTML', () => {
 
 test('REDACT: no name and no address is left in any form, and nothing else is lost', () => {
   const part = sick.cluster as ClusterPart
-  const known = pseudonymsOfCluster(part, sick.clusterUid, 'key')
+  const known = pseudonymsOfCluster({
+    ...{ runId: 'key', strict: false, clusterUid: sick.clusterUid, apiHost: 'api.example.org' },
+    ...{ cluster: { state: 'known', value: part }, leftovers: [], notes: [], settings: [] },
+  })
   const hidden = redacted(sick, known)
   expect(hidden.node).toBe('cluster')
   const forms = [toHtml, toJson, toJUnit, toMarkdown, toMetrics].map((render) => render(hidden))

@@ -107,6 +107,7 @@ const plan: Plan = {
   expectDenied: [],
   external: { ipv4: known('203.0.113.1'), ipv6: absent },
   externalName: known('www.example.org'),
+  peers: [],
   notes: [HOSTILE],
   obstacles: [{ place: 'pod', code: 'PERMISSION_MISSING', reason: 'not root.', hint: 'Run as root.' }],
   unusable: null,

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { closest, editDistance, nearMiss } from '../../../lib/settings/similar.ts'
-import { parseSettings, publicSettings, readSettings, SETTINGS } from '../../../lib/settings.ts'
+import {
+  EVERY_NODE_SETTINGS,
+  parseSettings,
+  publicSettings,
+  readSettings,
+  SETTINGS,
+  type Setting,
+} from '../../../lib/settings.ts'
 
 const problemsOf = (env: Record<string, string>) => parseSettings(env).problems.map(({ variable }) => variable)
 const problemOf = (env: Record<string, string>) => parseSettings(env).problems[0]?.problem
@@ -302,11 +309,10 @@ test('.env.example is the table', async () => {
 function envExample(): string {
   const head =
     '# Settings of k8snetlook. Copy to .env, or set them in the environment (which wins). Nothing here is required.\n'
-  const blocks = SETTINGS.map((setting) => {
-    const flag = 'flag' in setting ? ` k8snetlook (Go): ${setting.flag}` : ''
-    return `\n# ${setting.meaning}\n# Default: ${setting.default}.${flag}\n#${setting.name}=${setting.example}\n`
-  })
-  return head + blocks.join('')
+  const blockOf = ({ name, meaning, default: otherwise, example, flag }: Setting) =>
+    `\n# ${meaning}\n# Default: ${otherwise}.${flag ? ` k8snetlook (Go): ${flag}` : ''}\n#${name}=${example}\n`
+  const everyNode = '\n# Of a run over all nodes (checks/cluster) only.\n'
+  return [head, ...SETTINGS.map(blockOf), everyNode, ...EVERY_NODE_SETTINGS.map(blockOf)].join('')
 }
 
 describe('closest names', () => {
