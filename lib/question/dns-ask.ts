@@ -8,7 +8,7 @@ import { droppedSaid, droppedType, type TypedAnswer } from './dns-judge.ts'
 import { type Expected, replicasBehind } from './dns-names.ts'
 import type { Asking } from './question.ts'
 import { beyondProxy } from './sidecar.ts'
-import { askVirtual, pathsLose, STEADY } from './virtual.ts'
+import { askVirtual, isLost, pathsLose, STEADY } from './virtual.ts'
 
 /** Codes that say that all of a kind is dropped. */
 const ALL_DROPPED: ReadonlySet<Code> = new Set(['DNS_UDP_BLOCKED', 'DNS_TCP_BLOCKED', 'DNS_FAMILY_DROPPED'])
@@ -55,12 +55,13 @@ export async function askForwarded(
   const dropped = await droppedOutcome(target, answers, expected)
   if (dropped) return dropped
   const heard = answers.filter((answer) => !isSilence(answer))
-  const lost = answers.length - heard.length
-  if (lost === 0 || heard.length === 0) return judgeRepeated(target, answers)
-  // one of several replicas that cannot ask its upstream is silent each time that it is met
-  const isLost = lost < (answers.length / replicas) * STEADY || (await pathsLose(plan, row))
-  const good = judgeRepeated(target, isLost ? heard : answers)
-  return isLost ? { ...good, detail: `${good.detail}; ${lost} of ${answers.length} got no answer` } : good
+  const silent = answers.length - heard.length
+  if (silent === 0 || heard.length === 0) return judgeRepeated(target, answers)
+  // one of several replicas that is not reached takes its share of first packets; a repeat may meet another one
+  const few = answers.filter(isLost).length < (answers.length / replicas) * STEADY
+  if (!few && !(await pathsLose(plan, row))) return judgeRepeated(target, answers)
+  const good = judgeRepeated(target, heard)
+  return { ...good, detail: `${good.detail}; ${silent} of ${answers.length} got no answer` }
 }
 
 /** The failure that one record type is dropped, after as many queries as prove it; null: none is. */

@@ -35,12 +35,19 @@ export const dnsSearch = question('pod', families, async (plan, row): Promise<Se
   if (libc === 'musl' && ndots <= 1) {
     throw new NotApplicable(`needs ndots above 1, it is ${ndots}: musl does not search for ${SHORT_NAME} then`)
   }
-  const { usable, broken, targets } = await usableNameservers(plan, row)
+  const { usable, broken, halfDead, targets } = await usableNameservers(plan, row)
   if (broken) return { targets, answered: broken, remarks: OK }
   const { service } = plan.api
   const expected = service.state === 'known' ? service.value.clusterIPs : null
-  return { targets, ...(await walk(plan, SHORT_NAME, usable, libc, expected)) }
+  let walked = await walk(plan, SHORT_NAME, usable, libc, expected)
+  // each try of one step may have met the dead replica, which is the other checks' finding
+  for (let again = 0; again < MOST_WALKS && halfDead && !walked.answered.ok; again++) {
+    walked = await walk(plan, SHORT_NAME, usable, libc, expected)
+  }
+  return { targets, ...walked }
 })
+
+const MOST_WALKS = 2
 
 /** The external name by the pod's nameservers, in full and by the search list. */
 export const dnsExternal = question('pod', families, async (plan, row): Promise<SearchAnswer> => {
@@ -91,6 +98,8 @@ interface Nameservers {
   readonly usable: readonly Target[]
   /** Why none is; null: one is. */
   readonly broken: Outcome<void> | null
+  /** One of several replicas behind one of them is dead. */
+  readonly halfDead: boolean
 }
 
 async function usableNameservers(plan: Plan, row: Asking): Promise<Nameservers> {
@@ -103,9 +112,10 @@ async function usableNameservers(plan: Plan, row: Asking): Promise<Nameservers> 
     const code = about.find((one) => isSame(one.target, target))?.code ?? null
     return code === null || code === 'BACKEND_DEAD'
   })
-  if (usable.length > 0 || !bad?.code) return { targets, usable, broken: null }
+  const halfDead = about.some(({ code }) => code === 'BACKEND_DEAD')
+  if (usable.length > 0 || !bad?.code) return { targets, usable, broken: null, halfDead }
   const detail = `no nameserver knows the cluster's names: ${bad.target.address}: ${bad.said}`
-  return { targets, usable, broken: { ok: false, code: bad.code, detail, evidence: [], answers: about } }
+  return { targets, usable, broken: { ok: false, code: bad.code, detail, evidence: [], answers: about }, halfDead }
 }
 
 /** Only where it matters, because every process of the machine is looked at for it. */

@@ -49,7 +49,8 @@ export async function askVirtual(
   return { ...good, detail: `${good.detail}; ${remark}` }
 }
 
-const isLost = (answer: Answer): boolean => answer.resent === true || isSilence(answer)
+/** The first packet, or its answer, was lost. */
+export const isLost = (answer: Answer): boolean => answer.resent === true || isSilence(answer)
 
 function asLost(answer: Answer): Answer {
   if (!answer.resent || answer.code !== null) return answer

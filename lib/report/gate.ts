@@ -380,10 +380,19 @@ export class Gate implements Reporter {
     } as const
   }
 
+  /** The report of all nodes is large, and asked for several times: made anew only when it has something new to say. */
   #clusterReport(): Report {
+    const asked = this.#cases().map(({ result }) => result)
+    const news = [this.#clusterPlan?.runId, asked.length, this.#allErrors.length, this.#finished?.getTime()].join(' ')
+    if (this.#told?.news !== news) this.#told = { news, report: this.#clusterReportOf(asked) }
+    return this.#told.report
+  }
+
+  #told: { readonly news: string; readonly report: Report } | undefined
+
+  #clusterReportOf(asked: readonly Result[]): Report {
     const plan = this.#clusterPlan
     const part = plan?.cluster.state === 'known' ? plan.cluster.value : undefined
-    const asked = this.#cases().map(({ result }) => result)
     const { findings, follows } = part ? joinedFindings(part, asked) : { findings: [], follows: new Map() }
     const results = asked.map((result): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
     const report: Report = {
