@@ -70,7 +70,8 @@ function exportSource(dir) {
   const files = git('ls-files', '--cached', '--others', '--exclude-standard')
     .split('\n')
     .filter((file) => existsSync(join(PROJECT, file)))
-  for (const file of files) cpSync(join(PROJECT, file), join(dir, file))
+  // recursive: Node 24 asks for it where a file is a link to a directory, and copies the link
+  for (const file of files) cpSync(join(PROJECT, file), join(dir, file), { recursive: true, verbatimSymlinks: true })
   return dir
 }
 
