@@ -14,7 +14,7 @@ const rbac = (plural: string): Resource => ({
 })
 
 /** The kinds that a run makes. */
-export const KINDS: Readonly<Record<string, Resource>> = {
+const KINDS: Readonly<Record<string, Resource>> = {
   Job: batch('jobs'),
   Pod: RESOURCES.pods,
   ConfigMap: RESOURCES.configMaps,
@@ -24,7 +24,8 @@ export const KINDS: Readonly<Record<string, Resource>> = {
   ClusterRoleBinding: rbac('clusterrolebindings'),
 }
 
-const kindOf = (kind: string): Resource => {
+/** The kind as the API's paths have it; throws for one that no run makes. */
+export const kindOf = (kind: string): Resource => {
   const resource = KINDS[kind]
   if (!resource) throw new Error(`a run makes no ${kind}`)
   return resource
@@ -43,10 +44,12 @@ export const named = ({ kind, metadata }: KubeObject): Named => ({
   name: metadata.name ?? '',
 })
 
-/**
- * Creates an object, or finds out whether it could be. A request whose answer got lost may have made it: names are the run's own, so
- * that what is there already is it. Codes: those of Kube.write.
- */
+/** The command that deletes it. */
+export function deletionOf({ kind, namespace, name }: Named): string {
+  return `kubectl delete ${kind.toLowerCase()} ${name}${namespace === null ? '' : ` -n ${namespace}`}`
+}
+
+/** Creates an object, or finds out whether it could be. Codes: those of Kube.write. */
 export function create(kube: Kube, object: KubeObject, { dryRun = false } = {}): Promise<Fact<KubeObject>> {
   const { kind, namespace, name } = named(object)
   return kube.write<KubeObject>({ verb: 'create', resource: kindOf(kind), namespace, name, body: object, dryRun })

@@ -3,7 +3,7 @@
  * a kubeconfig and nothing of Linux. The only writer in the cluster: its own objects, taken away by the guard however it ends.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { connectKube, type Kube, RESOURCES } from '../kube/index.ts'
+import { connectKube, type Kube, RESOURCES, type Unknown, unknown } from '../kube/index.ts'
 import { digestOf, MOST_WHOLE, partOf, shortRunOf } from '../merge/index.ts'
 import { unprinted } from '../report/printed.ts'
 import {
@@ -17,12 +17,13 @@ import type { ClusterPlan, Fact, NodeRun, Report } from '../types.ts'
 import { askNodes, type Limits, type NodeAnswer, type Standing } from './ask.ts'
 import { packetsPerNode } from './estimate.ts'
 import { type Guard, startGuard } from './guarded.ts'
-import { create, logOf, named, podsOf, refusalsOf, remove } from './hands.ts'
+import { create, deletionOf, kindOf, logOf, named, podsOf, refusalsOf, remove } from './hands.ts'
 import { type ClusterMember, chosen, type Inventory, readInventory } from './inventory.ts'
 import { type Leftover, leftoversOf, sentenceOf } from './leftovers.ts'
 import {
   installedOwner,
   type JobOptions,
+  jobName,
   type KubeObject,
   type Manifests,
   type NodeTask,
@@ -36,8 +37,6 @@ import {
 } from './objects.ts'
 import { pairUp } from './peers.ts'
 import { admissionHint } from './pod-state.ts'
-
-type Unknown = Extract<Fact<never>, { state: 'unknown' }>
 
 /** How a run shows that it goes on, and shows a dry run's objects. */
 export interface Voice {
@@ -124,7 +123,7 @@ class ClusterRun {
     const [inventory, system, installed, left] = await Promise.all([
       readInventory(this.#kube, selection?.kind === 'selector' ? selection.selector : null),
       this.#kube.get<KubeObject>(RESOURCES.namespaces, null, 'kube-system'),
-      this.#kube.get<KubeObject>(SERVICE_ACCOUNTS, this.#own.namespace, 'k8snetlook'),
+      this.#kube.get<KubeObject>(kindOf('ServiceAccount'), this.#own.namespace, 'k8snetlook'),
       leftoversOf(this.#kube, this.#own.namespace),
     ])
     if (system.state === 'known') this.clusterUid = system.value.metadata.uid ?? null
@@ -273,8 +272,8 @@ class ClusterRun {
       create: (task: NodeTask) => create(kube, job(task)),
       pods: () => podsOf(kube, run),
       log: (pod: string) => logOf(kube, run, pod),
-      refusals: (task: NodeTask) => refusalsOf(kube, run, job(task).metadata.name ?? ''),
-      discard: (task: NodeTask) => remove(kube, named(job(task))),
+      refusals: (task: NodeTask) => refusalsOf(kube, run, jobName(run, task)),
+      discard: (task: NodeTask) => remove(kube, { kind: 'Job', namespace: run.namespace, name: jobName(run, task) }),
     }
     await askNodes(
       tasks,
@@ -292,15 +291,9 @@ class ClusterRun {
   async #cleanUp(guard: Guard, owner: KubeObject): Promise<void> {
     const failed = await guard.remove()
     if (failed === null) return
-    const { kind, name, namespace } = named(owner)
-    const at = namespace === null ? '' : ` -n ${namespace}`
-    this.leftovers.push(
-      `what this run made could not be removed (${failed}): kubectl delete ${kind.toLowerCase()} ${name}${at}`,
-    )
+    this.leftovers.push(`what this run made could not be removed (${failed}): ${deletionOf(named(owner))}`)
   }
 }
-
-const SERVICE_ACCOUNTS = { group: '', version: 'v1', plural: 'serviceaccounts', namespaced: true }
 
 const ADMISSION =
   /PodSecurity|quota|LimitRange|forbidden: (maximum|minimum)|security context constraint|admission webhook|admission/i
@@ -344,7 +337,7 @@ export function tasksFor(
   settings: Pick<Settings, 'given'>,
 ): NodeTask[] {
   const asks = pairUp(members, peersPerNode)
-  const byNode = new Map(members.map(({ ready: _, notReady: __, ...peer }) => [peer.node, peer]))
+  const byNode = new Map(members.map(({ notReady: _, ...peer }) => [peer.node, peer]))
   const named = settings.given.find(({ name }) => name === 'SRC_POD')?.value ?? null
   return members.map(({ node, pod }, index) => ({
     node,
@@ -375,5 +368,3 @@ function forbidden(fact: Exclude<Fact<unknown>, { state: 'known' }>): Unknown {
   const hint = `${fact.hint} Or let an administrator install deploy/base, then only Jobs and one ConfigMap in its namespace are made (RUN_NAMESPACE).`
   return unknown('CLUSTER_RUN_FORBIDDEN', fact.reason, hint)
 }
-
-const unknown = (code: string, reason: string, hint: string): Unknown => ({ state: 'unknown', code, reason, hint })

@@ -7,7 +7,6 @@ const { endpointSlices, networkPolicies, nodes } = RESOURCES
 
 /** A node that can be asked. */
 export interface ClusterMember extends Peer {
-  readonly ready: boolean
   /** Why its Ready condition says no, in the kubelet's words; null: it is Ready. */
   readonly notReady: string | null
 }
@@ -81,7 +80,6 @@ function readMember(node: V1Node): Read {
     zone: object.zone,
     addresses: object.internalIPs,
     pod: null,
-    ready: object.ready,
     notReady: object.ready ? null : (ready?.message ?? ready?.reason ?? 'it has never reported'),
     skipped: reasonToSkip(object, os),
   }

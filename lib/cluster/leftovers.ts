@@ -1,6 +1,6 @@
 /** Objects that earlier runs have left behind: their guard was killed with them, or could not reach the API server. */
 import type { Kube, V1ObjectMeta } from '../kube/index.ts'
-import { KINDS, type Named } from './hands.ts'
+import { deletionOf, kindOf, type Named } from './hands.ts'
 import { EXPIRES, RUN_LABEL } from './objects.ts'
 
 export interface Leftover {
@@ -19,10 +19,7 @@ export async function leftoversOf(kube: Kube, namespace: string, now = Date.now(
   const found = await Promise.all(
     (['ClusterRole', 'ConfigMap'] as const).map(async (kind): Promise<Leftover[]> => {
       const at = kind === 'ConfigMap' ? namespace : null
-      const list = await kube.list<Owner>(KINDS[kind] as NonNullable<(typeof KINDS)[string]>, {
-        ...options,
-        namespace: at,
-      })
+      const list = await kube.list<Owner>(kindOf(kind), { ...options, namespace: at })
       if (list.state !== 'known') return []
       return list.value.items.flatMap(({ metadata }) => {
         const expired = metadata?.annotations?.[EXPIRES] ?? ''
@@ -36,7 +33,6 @@ export async function leftoversOf(kube: Kube, namespace: string, now = Date.now(
 }
 
 /** What is there, and the command that removes it. */
-export function sentenceOf({ run, owner: { kind, namespace, name }, expired }: Leftover): string {
-  const at = namespace === null ? '' : ` -n ${namespace}`
-  return `run ${run}, over since ${expired}, left its objects behind: \`kubectl delete ${kind.toLowerCase()} ${name}${at}\`, or REMOVE_LEFTOVERS=1.`
+export function sentenceOf({ run, owner, expired }: Leftover): string {
+  return `run ${run}, over since ${expired}, left its objects behind: \`${deletionOf(owner)}\`, or REMOVE_LEFTOVERS=1.`
 }

@@ -140,6 +140,8 @@ export interface JobOptions {
 /** Seconds that the Job of a run that died is kept. */
 const KEPT = 600
 
+export const jobName = (run: RunIdentity, { index }: Pick<NodeTask, 'index'>): string => `${nameOfRun(run)}-${index}`
+
 /** The Job of one node: that of deploy/base, bound to the node, with its settings in place of the ConfigMap's. */
 export function nodeJob(
   { job }: Manifests,
@@ -169,7 +171,7 @@ export function nodeJob(
     kind: job.kind,
     metadata: {
       ...about,
-      name: `${nameOfRun(run)}-${task.index}`,
+      name: jobName(run, task),
       namespace: run.namespace,
       ...(owner ? { ownerReferences: [owner] } : {}),
     },

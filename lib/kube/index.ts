@@ -26,6 +26,7 @@ export type {
 } from '@kubernetes/client-node'
 export { type Cost, connectKube, type Kube, type Resource, type WriteRequest } from './client.ts'
 export type { DnsService } from './cluster.ts'
+export { type Unknown, unknown } from './fact.ts'
 export { endpointsOf, type NodeObject, nodeObject, type PodObject, RESOURCES } from './objects.ts'
 
 /** What this machine knows about itself. */

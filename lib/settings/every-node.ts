@@ -2,6 +2,7 @@
  * The variables that only a run over all nodes reads. Their names are short and common (NODES, IMAGE): a run on one node must neither
  * fail for what a pipeline means by them, nor take another variable for a misspelling of one. Pure.
  */
+import type { SettingProblem } from './parse.ts'
 import { nearMiss } from './similar.ts'
 import type { Setting } from './table.ts'
 import { boolean, listOf, namespaceName, nodeName, type Parsed, wholeNumber } from './values.ts'
@@ -90,16 +91,9 @@ export interface EveryNodeSettings {
 
 export interface ParsedEveryNode {
   readonly settings: EveryNodeSettings
-  readonly problems: readonly EveryNodeProblem[]
+  readonly problems: readonly SettingProblem[]
   readonly hints: readonly string[]
   readonly given: readonly { readonly name: string; readonly value: string }[]
-}
-
-export interface EveryNodeProblem {
-  readonly variable: string
-  readonly value: string
-  readonly problem: string
-  readonly next: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -109,7 +103,7 @@ const OF_ONE_NODE = ['NODE_NAME', 'NODE_NETNS', 'BASELINE', 'GATE', 'KNOWN_ISSUE
 
 /** Reads the variables of EVERY_NODE_SETTINGS; all problems at once. */
 export function parseEveryNode(env: Environment): ParsedEveryNode {
-  const problems: EveryNodeProblem[] = []
+  const problems: SettingProblem[] = []
   const raw = (name: string): string | null => env[name]?.trim() || null
   const read = <T, D>(name: EveryNodeSettingName, parse: (text: string) => Parsed<T>, otherwise: D): T | D => {
     const text = raw(name)

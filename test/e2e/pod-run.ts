@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Report } from '../../lib/types.ts'
 import { type KubeObject, pathOf, until } from '../bed/kubernetes/api.ts'
 import type { Cluster, ClusterNode } from '../bed/kubernetes/cluster.ts'
+import { settingsOn } from './suite.ts'
 
 /** The last two: to take the user or group that a sidecar lets pass. */
 const CAPABILITIES = ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE', 'SETUID', 'SETGID']
@@ -83,16 +84,7 @@ export function reportIn(dir: string, node: ClusterNode): Report | undefined {
 }
 
 function podObject(cluster: Cluster, node: ClusterNode, options: PodRunOptions): KubeObject {
-  const env = {
-    KUBECONFIG: cluster.kubeconfig,
-    CONTAINER_RUNTIME_ENDPOINT: `unix://${node.socket}`,
-    NODE_NAME: node.name,
-    CNI_LEASES_DIR: join(cluster.dir, node.name, 'ipam'),
-    SRC_POD: 'bbox',
-    EXTERNAL_IP: cluster.plan.outside.join(','),
-    EXTERNAL_NAME: 'outside.test',
-    ...options.env,
-  }
+  const env = { ...settingsOn(cluster, node), ...options.env }
   const shared = [dirname(cluster.kubeconfig), dirname(node.socket)]
   return {
     apiVersion: 'v1',

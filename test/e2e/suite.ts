@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Report, Result } from '../../lib/types.ts'
 import { limitCpu } from '../bed/cpu-quota.ts'
-import type { Cluster } from '../bed/kubernetes/cluster.ts'
+import type { Cluster, ClusterNode } from '../bed/kubernetes/cluster.ts'
 import { netnsPath } from '../bed/namespace.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
@@ -35,25 +35,24 @@ export interface SuiteOptions {
   readonly cpuPercent?: number
 }
 
+/** What a run on a node of the cluster must be told. */
+export const settingsOn = (cluster: Cluster, node: ClusterNode): Readonly<Record<string, string>> => ({
+  KUBECONFIG: cluster.kubeconfig,
+  CONTAINER_RUNTIME_ENDPOINT: `unix://${node.socket}`,
+  NODE_NAME: node.name,
+  CNI_LEASES_DIR: join(cluster.dir, node.name, 'ipam'),
+  SRC_POD: 'bbox',
+  EXTERNAL_IP: cluster.plan.outside.join(','),
+  EXTERNAL_NAME: 'outside.test',
+})
+
 /** Runs `vitest run checks/pod` (or other arguments) on a node of the cluster, with SRC_POD=bbox and EXTERNAL_IP set. */
 export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Promise<SuiteRun> {
   const node = cluster.nodes[options.node ?? 0]
   if (node === undefined) throw new Error(`the cluster has no node ${options.node}`)
   const reports = mkdtempSync(join(cluster.dir, 'reports-'))
   const { PATH = '', HOME = '/root' } = process.env
-  const env = {
-    PATH,
-    HOME,
-    KUBECONFIG: cluster.kubeconfig,
-    CONTAINER_RUNTIME_ENDPOINT: `unix://${node.socket}`,
-    NODE_NAME: node.name,
-    CNI_LEASES_DIR: join(cluster.dir, node.name, 'ipam'),
-    SRC_POD: 'bbox',
-    EXTERNAL_IP: cluster.plan.outside.join(','),
-    EXTERNAL_NAME: 'outside.test',
-    REPORTS_DIR: reports,
-    ...options.env,
-  }
+  const env = { PATH, HOME, ...settingsOn(cluster, node), REPORTS_DIR: reports, ...options.env }
   const program = options.program ?? [process.execPath, 'node_modules/vitest/vitest.mjs', 'run']
   const command = [...program, ...(options.args ?? ['checks/pod'])]
   const started = Date.now()

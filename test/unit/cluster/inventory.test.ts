@@ -77,7 +77,7 @@ describe('candidatesOf', () => {
 })
 
 it('NODES chooses by name, and tells names that there are none of', () => {
-  const member = (node: string) => ({ node, zone: null, addresses: [], pod: null, ready: true, notReady: null })
+  const member = (node: string) => ({ node, zone: null, addresses: [], pod: null, notReady: null })
   const all = ['n1', 'n2', 'n3'].map(member)
   expect(chosen(all, []).members).toEqual(all)
   expect(chosen(all, ['n3', 'n9'])).toEqual({ members: [member('n3')], unknown: ['n9'] })
