@@ -150,6 +150,13 @@ interface Wanted {
   readonly body?: string
 }
 
+interface Answer {
+  readonly status: number
+  readonly body: string
+  /** It answers the second of two requests: whether the server did what the first one wanted is not known. */
+  readonly again: boolean
+}
+
 /** The API server compresses what is longer than 128 KiB (KEP-156). */
 async function bodyOf({ headers }: IncomingMessage, content: Buffer): Promise<string> {
   return (headers['content-encoding'] === 'gzip' ? await unzipped(content) : content).toString()
@@ -160,8 +167,12 @@ class Client implements Kube {
   readonly context: string
   readonly namespace: string | null
   readonly cost = { requests: 0, bytes: 0 }
-  readonly #connection: Connection
+  readonly #access: Access
   readonly #budget: number
+  #connection: Connection
+  /** Those before it, each until what was asked by it is answered. */
+  readonly #former: Connection[] = []
+  #renewal: Promise<void> | null = null
   /** Set once nothing can be reached: later requests fail at once instead of each waiting for its budget. */
   #down: Unknown | null = null
   /** Whether any object could be asked for. */
@@ -171,6 +182,7 @@ class Client implements Kube {
     this.server = server
     this.context = access.context
     this.namespace = access.namespace
+    this.#access = access
     this.#connection = connection
     this.#budget = budget
     if (server.unresolved && !server.viaProxy)
@@ -217,30 +229,31 @@ class Client implements Kube {
   async write<T>({ verb, resource, namespace, name, body, dryRun = false }: WriteRequest): Promise<Fact<T>> {
     const collection = pathOf(resource, namespace)
     const path = verb === 'create' ? collection : `${collection}/${encodeURIComponent(name)}`
+    const action = { verb, resource, namespace, name }
     const request: Wanted = {
-      accept: [201, 202],
+      accept: [201, 202, 409],
       method: verb === 'create' ? 'POST' : 'DELETE',
       body: JSON.stringify(body),
     }
-    const answer = await this.#ask(
-      `${path}${dryRun ? '?dryRun=All' : ''}`,
-      { verb, resource, namespace, name },
-      request,
-    )
-    return this.#parsed<T>(answer)
+    const answer = await this.#ask(`${path}${dryRun ? '?dryRun=All' : ''}`, action, request)
+    if (answer.state !== 'known' || answer.value.status !== 409) return this.#parsed<T>(answer)
+    // the first of two requests has made it, and only its answer was lost
+    if (answer.value.again && !dryRun) return this.get<T>(resource, namespace, name)
+    return statusFailure(this.server, action, 409, answer.value.body, null)
   }
 
   close(): void {
-    this.#connection.agent.destroy()
+    for (const { agent } of [...this.#former, this.#connection]) agent.destroy()
   }
 
-  async #ask(
-    path: string,
-    action: Parameters<typeof statusFailure>[1],
-    wanted: Wanted = {},
-  ): Promise<Fact<{ status: number; body: string }>> {
+  async #ask(path: string, action: Parameters<typeof statusFailure>[1], wanted: Wanted = {}): Promise<Fact<Answer>> {
     if (this.#down) return this.#down
-    const answer = await this.#send(path, wanted)
+    const connection = this.#connection
+    let answer = await this.#send(path, wanted)
+    if (this.#answered && answer.state === 'known' && answer.value.status === 401) {
+      await this.#renew(connection)
+      answer = await this.#send(path, wanted)
+    }
     if (answer.state !== 'known') {
       if (this.#answered) return answer
       // The first failure speaks for all: a request that still waited for a connection knows less.
@@ -254,8 +267,24 @@ class Client implements Kube {
     return statusFailure(this.server, action, status, body, this.#connection.doubt)
   }
 
+  /**
+   * Credentials that were good have run out: those of a plug-in live for minutes, a service account's token for an hour. Asked for
+   * anew, once for all requests that met it; where they cannot be had, the 401 stands.
+   */
+  async #renew(expired: Connection): Promise<void> {
+    if (this.#connection !== expired) return
+    this.#renewal ??= connectionFor(this.#access).then((renewed) => {
+      if (renewed.state === 'known') {
+        this.#former.push(this.#connection)
+        this.#connection = renewed.value
+      }
+      this.#renewal = null
+    })
+    await this.#renewal
+  }
+
   /** `again`: it was sent once on a connection that the server closed meanwhile, as a server may at any time (RFC 9112, 9.3.1). */
-  #send(path: string, wanted: Wanted, again = false): Promise<Fact<{ status: number; body: string }>> {
+  #send(path: string, wanted: Wanted, again = false): Promise<Fact<Answer>> {
     const { accepts, method = 'GET', body } = wanted
     const { server } = this
     const send = server.url.startsWith('http:') ? httpRequest : httpsRequest
@@ -302,7 +331,7 @@ class Client implements Kube {
           const content = Buffer.concat(chunks)
           this.#count(content.length)
           bodyOf(response, content).then(
-            (text) => resolve(known({ status: response.statusCode ?? 0, body: text })),
+            (text) => resolve(known({ status: response.statusCode ?? 0, body: text, again })),
             fail,
           )
         })
@@ -316,7 +345,7 @@ class Client implements Kube {
     this.cost.bytes += bytes
   }
 
-  #parsed<T>(answer: Fact<{ status: number; body: string }>): Fact<T> {
+  #parsed<T>(answer: Fact<Answer>): Fact<T> {
     try {
       return mapFact(answer, ({ body }) => JSON.parse(body) as T)
     } catch {

@@ -32,6 +32,8 @@ export interface Behaviour {
   readonly unhealthy: readonly string[]
   /** Body of every answer, in place of JSON: a login page, say. */
   readonly page: string | null
+  /** Tokens that have run out. */
+  readonly expired: readonly string[]
   /** Which of the certificates it shows. */
   readonly certificate: string
 }
@@ -43,6 +45,7 @@ const SOUND: Behaviour = {
   forbidWide: false,
   unhealthy: [],
   page: null,
+  expired: [],
   certificate: 'good',
 }
 const HEALTH = ['ping', 'log', 'etcd', 'poststarthook/start-apiextensions-informers', 'shutdown']
@@ -131,7 +134,10 @@ function answer(state: State, options: StandinOptions, request: IncomingMessage,
     }, behaviour.delay)
   const fail = (status: number, message: string) =>
     send(status, JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code: status }))
-  const user = userOf(request, options)
+  const user = userOf(
+    request,
+    (options.tokens ?? []).filter((token) => !behaviour.expired.includes(token)),
+  )
   const wide = asked && !asked.namespace && !asked.name && !/^(nodes|namespaces)$/.test(asked.plural)
   const forced = behaviour.forbidWide && wide ? 403 : (behaviour.status[action] ?? behaviour.status['*'])
   if (user === null || forced === 401) return void fail(401, 'Unauthorized')
@@ -158,7 +164,7 @@ function groupsOf(objects: readonly KubeObject[]) {
 }
 
 /** null: credentials that are not accepted; system:anonymous: none. */
-function userOf(request: IncomingMessage, { tokens = [] }: StandinOptions): string | null {
+function userOf(request: IncomingMessage, tokens: readonly string[]): string | null {
   const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1]
   if (token !== undefined) return tokens.includes(token) ? 'system:serviceaccount:default:probe' : null
   const socket = request.socket as TLSSocket

@@ -13,6 +13,7 @@ import { authority, type Leaf } from '../bed/certificates.ts'
 import { ip, namespaces, netnsPath } from '../bed/namespace.ts'
 
 export const TOKEN = 'token-that-nobody-may-ever-see-in-a-report'
+export const LATER_TOKEN = 'another-token-that-nobody-may-ever-see'
 export const API = '198.51.100.1'
 const API6 = '2001:db8::100'
 const BUDGET = 1_200
@@ -100,7 +101,7 @@ export async function kubeBed(prefix: string, objects: readonly KubeObject[]): P
   const { remove, certificates, ...pki } = makePki()
   const start = (port: number, port6: number) => {
     const listen = [`${API}:${port}`, `[${API6}]:${port6}`]
-    return startStandin({ listen, certificates, clientCa: pki.ca, tokens: [TOKEN], objects })
+    return startStandin({ listen, certificates, clientCa: pki.ca, tokens: [TOKEN, LATER_TOKEN], objects })
   }
   let api = await start(0, 0)
   const [port = 0, port6 = 0] = api.ports

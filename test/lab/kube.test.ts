@@ -1,11 +1,15 @@
 /** The kubeconfig and the API server, sound and in every state that bad input or a fault brings: each a fact with a sentence. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { given } from '../../lib/fact.ts'
 import { readClusterFacts } from '../../lib/kube/index.ts'
 import { parseSettings } from '../../lib/settings.ts'
 import type { Fact } from '../../lib/types.ts'
-import { API, type Bed, kubeBed, smallCluster, TOKEN } from './kube-bed.ts'
+import { API, type Bed, kubeBed, LATER_TOKEN, smallCluster, TOKEN } from './kube-bed.ts'
 
 let bed: Bed
 
@@ -60,6 +64,26 @@ echo '{"kind":"ExecCredential","status":{"token":"${TOKEN}"}}'`
     expect(await listing(withFile({ user: { exec } }))).toEqual(SOUND)
   })
 
+  test('that run out meanwhile are asked for anew, once for all requests; a 401 stands where there are no others', async () => {
+    const [current, calls] = [join(bed.dir, 'current'), join(bed.dir, 'calls')]
+    writeFileSync(current, TOKEN)
+    const answer = '{"kind":"ExecCredential","status":{"token":"%s"}}'
+    plugin('short-lived', `#!/bin/sh\necho call >> ${calls}\nprintf '${answer}' "$(cat ${current})"`)
+    const kube = given(await bed.connect(withFile({ user: { exec: { command: './short-lived' } } })))
+    const states = async () => {
+      const lists = await Promise.all(['default', 'kube-system'].map((namespace) => kube.list(pods, { namespace })))
+      return lists.map((list) => (list.state === 'unknown' ? list.code : list.state))
+    }
+    const called = () => readFileSync(calls, 'utf8').trim().split('\n').length
+    expect([await states(), called()]).toEqual([['known', 'known'], 1])
+    writeFileSync(current, LATER_TOKEN)
+    bed.api.behave({ expired: [TOKEN] })
+    expect([await states(), called()]).toEqual([['known', 'known'], 2])
+    bed.api.behave({ expired: [TOKEN, LATER_TOKEN] })
+    expect(await states()).toEqual(['API_UNAUTHORIZED', 'API_UNAUTHORIZED'])
+    kube.close()
+  })
+
   test('the in-cluster account', async () => {
     const account = join(bed.dir, 'account')
     mkdirSync(account, { recursive: true })
@@ -98,6 +122,47 @@ echo '{"kind":"ExecCredential","status":{"token":"${TOKEN}"}}'`
   test('an auth provider that only the library knows', async () => {
     const config = { 'access-token': TOKEN, expiry: '2049-01-01T00:00:00Z' }
     expect(await listing(withFile({ user: { 'auth-provider': { name: 'gcp', config } } }))).toEqual(SOUND)
+  })
+})
+
+describe('creating', () => {
+  const creation = { verb: 'create', resource: pods, namespace: 'default', name: 'mine', body: {} } as const
+
+  /** A server that keeps what is created; `lost`: answers of it that are lost together with their connection. */
+  async function creator(lost: number) {
+    const made = new Set<string>()
+    const server = createServer((request, response) => {
+      const created = request.method === 'POST'
+      const status = created && made.has('mine') ? 409 : 200
+      if (created) made.add('mine')
+      if (created && lost-- > 0) request.socket.destroy()
+      else response.writeHead(status).end(JSON.stringify({ message: 'pods "mine"', metadata: { uid: 'its-uid' } }))
+    })
+    await once(server.listen(0, API), 'listening')
+    const { port } = server.address() as AddressInfo
+    const kube = given(await bed.connect(withFile({ cluster: { server: `http://${API}:${port}` } })))
+    // the connection that it is sent on first
+    await kube.get(pods, 'default', 'any')
+    const close = () => {
+      kube.close()
+      server.close()
+    }
+    return { kube, close }
+  }
+
+  test('what was made although its answer got lost is taken for made', async () => {
+    const { kube, close } = await creator(1)
+    expect(await kube.write(creation)).toMatchObject({ state: 'known', value: { metadata: { uid: 'its-uid' } } })
+    close()
+  })
+
+  test('what is there already is refused', async () => {
+    const { kube, close } = await creator(0)
+    expect(await kube.write(creation)).toMatchObject({ state: 'known' })
+    const again = await kube.write(creation)
+    expect(again).toMatchObject({ state: 'unknown', code: 'API_UNAVAILABLE' })
+    expect(again).toMatchObject({ reason: expect.stringContaining('409 when asked to create pods mine') })
+    close()
   })
 })
 
