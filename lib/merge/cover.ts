@@ -23,7 +23,7 @@ const SCOPES = ['to', 'from', 'node', 'every', 'zone-to', 'zone-pair', 'inside',
 export interface Group {
   readonly trouble: Trouble
   readonly scope: Scope
-  /** The node, the zone, or both zones; empty: all. */
+  /** The node or several of them (see `together`), the zone, or both zones; empty: all. */
   readonly of: readonly string[]
   readonly failing: readonly NodePair[]
   /** All pairs of the same scope, families and kinds that were looked at, those that fail too. */
@@ -48,7 +48,7 @@ export const cellOf = ({ between, family }: NodePair): string => `${between} ${f
 /** Where not all fail, a scope is still taken when this share of at least so many pairs does. */
 const MOSTLY = 0.75
 const MOSTLY_OF = 4
-/** Causes that a person reads, of each kind; what more nodes have stays among the single pairs. It bounds the time too. */
+/** Groups that are looked for one by one, each where most is left to explain, which takes time. */
 const MOST_GROUPS = 8
 
 /** The groups, those that explain most first. `zones`: the zone of each node. */
@@ -74,7 +74,11 @@ export function groupsOf(
       groups.push({ trouble, scope: bucket.scope, of: bucket.of, failing: own, asked, cells, whole })
     }
   }
-  take(buckets.flatMap(onlyWhere((pairs) => pairs.every((pair) => failing.has(pair)))), () => true)
+  const failingWhole = buckets.flatMap(onlyWhere((pairs) => pairs.every((pair) => failing.has(pair))))
+  take(failingWhole, () => true)
+  // a whole pool of nodes: one after the other, in one go
+  for (const one of failingWhole.filter(({ scope }) => isOfNode(scope)).toSorted((a, b) => sizeOf(b) - sizeOf(a)))
+    take([one], () => true)
   // what another group explains says neither yes nor no
   const isOpen = (pair: NodePair) => left.has(pair) || !failing.has(pair)
   const mostly: IsTaken = (pairs, own) => own.length >= MOSTLY_OF && own.length >= MOSTLY * pairs.filter(isOpen).length
@@ -84,6 +88,11 @@ export function groupsOf(
   const asked = told.filter((pair) => cells.includes(cellOf(pair)))
   return [...groups, { trouble, scope: 'pairs', of: [], failing: [...left], asked, cells, whole: false }]
 }
+
+/** What is about a node, not about a zone or all. */
+export const isOfNode = (scope: Scope): boolean => scope === 'to' || scope === 'from' || scope === 'node'
+
+const sizeOf = ({ byCell }: Bucket): number => [...byCell.values()].reduce((sum, { length }) => sum + length, 0)
 
 interface Bucket {
   readonly scope: (typeof SCOPES)[number]

@@ -6,11 +6,12 @@
 import { CLUSTER_WARNINGS } from '../diagnose/codes/cluster.ts'
 import { CODES } from '../diagnose/codes.ts'
 import type { ClusterPart, Code, Evidence, Finding, NodePair, Result } from '../types.ts'
-import { cellOf, type Group, groupsOf, TROUBLES, type Trouble } from './cover.ts'
+import { cellOf, type Group, groupsOf, isOfNode, TROUBLES } from './cover.ts'
 import { differencesOfNode, isTrouble, titleOf } from './differences.ts'
 import { keyOf } from './explains.ts'
+import { type Folding, foldInto, rootOf, together } from './folding.ts'
 import { codeOf, type Scene, sentenceOf } from './group-text.ts'
-import { cappedTable, commonest, compareText, namesText } from './lists.ts'
+import { cappedTable, commonest, compareText, namesText, nodesText } from './lists.ts'
 import {
   type Alike,
   alike,
@@ -22,8 +23,6 @@ import {
   remedyText,
   touchedBy,
 } from './node-findings.ts'
-import { isAboutSize } from './pairs.ts'
-import { wayOf } from './peers.ts'
 
 /** What a run over all nodes found, and by id of each of the cluster's results the findings that explain it. */
 export interface JoinedFindings {
@@ -63,35 +62,6 @@ export function joinedFindings(part: ClusterPart, asked: readonly Result[]): Joi
 const isAnsweredBy = (result: Result, code: Code, verdict: 'fail' | 'warn'): boolean =>
   result.verdict === 'fail' ? verdict === 'fail' || result.code === code : result.verdict === 'warn'
 
-/** Codes that say only that somebody else is not reached, or not well: who that is, all nodes together tell. */
-const VAGUE: ReadonlySet<Code> = new Set([
-  ...['UNREACHABLE', 'REJECTED', 'NO_ROUTE', 'LEFT_NODE_UNANSWERED', 'TUNNEL_UNANSWERED', 'TUNNEL_REFUSED'],
-  ...['NODE_UNREACHABLE', 'POD_UNANSWERED', 'FILTERED_BEYOND', 'REFUSED_BEYOND', 'PACKET_LOSS', 'ANSWER_LOST_ON_NODE'],
-])
-const isVague = ({ code }: { readonly code: Code }): boolean => VAGUE.has(code) || isAboutSize(code)
-
-const isAboutPeers = ({ results }: NodeFinding): boolean => results.some((result) => wayOf(result) !== null)
-
-/** What it does to the pairs that it was found by; of what was found otherwise, what its code says. */
-function troublesOf({ code, results }: NodeFinding): ReadonlySet<Trouble> {
-  const codes = results.flatMap((result) => (wayOf(result) === null ? [] : (result.code ?? [])))
-  return new Set((codes.length > 0 ? codes : [code]).map(troubleOf))
-}
-
-const troubleOf = (code: Code): Trouble => (isAboutSize(code) ? 'size' : code === 'PACKET_LOSS' ? 'loss' : 'unreached')
-
-/** Kind and family of the pairs that it was found by; none: it was found otherwise. */
-const cellsOf = ({ results }: NodeFinding): readonly string[] =>
-  results.flatMap((result) =>
-    wayOf(result) === null ? [] : [`${result.place === 'node' ? 'nodes' : 'pods'} ${result.family}`],
-  )
-
-interface Folding {
-  readonly group: Group
-  /** What the nodes themselves say about it. */
-  readonly told: readonly NodeFinding[]
-}
-
 function draftsOf(part: ClusterPart): Draft[] {
   const zones = new Map(part.nodes.map(({ node, zone }) => [node, zone]))
   const names = new Set(zones.keys())
@@ -104,8 +74,8 @@ function draftsOf(part: ClusterPart): Draft[] {
     names,
   )
   const roots = new Map(folded.map((folding) => [folding, rootOf(folding.group, kept)]))
-  const byRoot = (one: Alike) => folded.filter((folding) => roots.get(folding) === one)
-  const ofGroups = folded.filter((folding) => roots.get(folding) === null).map((folding) => draftOfGroup(folding, part))
+  const byRoot = (one: Alike | null) => together(folded.filter((folding) => roots.get(folding) === one))
+  const ofGroups = byRoot(null).map((folding) => draftOfGroup(folding, part))
   const ofNodes = kept.toSorted(byRank).map((one) => draftOfNodes(one, byRoot(one), part))
   const drafts = [...ofGroups, ...ofNodes.filter(explainsPairs), ...ofNodes.filter((one) => !explainsPairs(one))]
   return [
@@ -116,41 +86,6 @@ function draftsOf(part: ClusterPart): Draft[] {
 }
 
 const explainsPairs = ({ touches }: Draft): boolean => [...touches].some((key) => /^(?:pairs|zones|size)/.test(key))
-
-/** Each vague finding of a node goes to the group of those pairs that it speaks of. */
-function foldInto(groups: readonly Group[], all: readonly NodeFinding[]): Folding[] {
-  const byNode = groups.map((group) => {
-    const others = new Map<string, Set<string>>()
-    for (const { from, to } of group.failing) others.set(from, (others.get(from) ?? new Set()).add(to))
-    return { group, others, told: [] as NodeFinding[] }
-  })
-  for (const finding of all.filter(isVague)) {
-    const [troubles, cells] = [troublesOf(finding), cellsOf(finding)]
-    const own = byNode.filter(
-      ({ group, others }) =>
-        troubles.has(group.trouble) &&
-        others.has(finding.node) &&
-        (cells.length === 0 || cells.some((cell) => group.cells.includes(cell))),
-    )
-    const named = own.find(({ others }) =>
-      [...(others.get(finding.node) ?? [])].some((other) => mentions(finding.cause, other)),
-    )
-    const into = named ?? (cells.length > 0 ? own[0] : undefined)
-    into?.told.push(finding)
-  }
-  return byNode
-}
-
-/** The cause that the nodes at one end of all these pairs name themselves; null: none does. */
-function rootOf({ trouble, failing }: Group, kept: readonly Alike[]): Alike | null {
-  const able = kept.filter(({ code, of }) => {
-    if (isVague({ code }) || !of.some(isAboutPeers)) return false
-    const nodes = new Set(of.map(({ node }) => node))
-    const isSame = trouble === 'loss' ? false : failing.every(({ from, to }) => nodes.has(from) || nodes.has(to))
-    return isSame
-  })
-  return able.toSorted(byRank)[0] ?? null
-}
 
 const WIRE = /\b(?:UDP (\d+)(?: \((\w[\w ]*)\))?|(IP in IP))/
 
@@ -182,7 +117,7 @@ function sceneOf({ group, told }: Folding, root: Alike | null, { nodes, pairs }:
 function draftOfGroup(folding: Folding, part: ClusterPart): Draft {
   const { group, told } = folding
   const focus = focusOf(group)
-  const differs = focus.flatMap((node) => differencesText(node, part))
+  const differs = focus.length > FEW ? inCommon(focus, part) : focus.flatMap((node) => differencesText(node, part))
   const code = codeOf(
     group,
     told.map((one) => one.code),
@@ -200,7 +135,7 @@ function draftOfGroup(folding: Folding, part: ClusterPart): Draft {
     again: againFor(
       focus.length > 0 ? nodesAround(group, focus) : group.scope === 'pairs' ? endsOf(group.failing) : [],
     ),
-    hides: group.trouble === 'unreached' && focus[0] ? `what the pods on node ${focus[0]} are like` : null,
+    hides: group.trouble === 'unreached' && focus.length > 0 ? `what the pods on ${nodesText(focus)} are like` : null,
     verdict: verdictOf(folding),
     touches: new Set([...keysOf(group, part), ...besidePairs(told)]),
   }
@@ -222,8 +157,8 @@ function draftOfNodes(one: Alike, folded: readonly Folding[], part: ClusterPart)
   const sentences = folded.map((folding) => sentenceOf(folding.group, sceneOf(folding, one, part)))
   const told = folded.flatMap((folding) => folding.told)
   // a thing that most nodes have is not in what sets one apart
-  const few = names.length <= 2 || names.length * 4 <= part.nodes.length ? names : []
-  const differs = few.slice(0, 2).flatMap((node) => differencesText(node, part))
+  const few = names.length <= FEW || names.length * 4 <= part.nodes.length ? names : []
+  const differs = few.length > FEW ? inCommon(few, part) : few.flatMap((node) => differencesText(node, part))
   return {
     code: one.code,
     cause: [...sentences, causeText(one, part), ...differs].join(' '),
@@ -246,9 +181,11 @@ function draftOfNodes(one: Alike, folded: readonly Folding[], part: ClusterPart)
   }
 }
 
-/** The node that a group is about. */
-const focusOf = ({ scope, of }: Group): readonly string[] =>
-  scope === 'to' || scope === 'from' || scope === 'node' ? of : []
+/** Of so many nodes each is told by itself in what it differs; of more, what sets them apart together. */
+const FEW = 2
+
+/** The nodes that a group is about. */
+const focusOf = ({ scope, of }: Group): readonly string[] => (isOfNode(scope) ? of : [])
 
 function keysOf({ trouble, cells, failing }: Group, { nodes }: ClusterPart): string[] {
   if (trouble === 'size') return cells.map((cell) => `size ${cell}`)
@@ -270,10 +207,10 @@ function isProven({ scope, of, failing, whole, trouble, cells }: Group, pairs: r
   const bad = new Set(failing)
   const sound = pairs.filter((pair) => pair.reached && !bad.has(pair) && cells.includes(cellOf(pair)))
   if (!whole && scope !== 'pairs') return false
-  const [focus = ''] = of
-  if (scope === 'to' || scope === 'from' || scope === 'node') {
-    const others = new Set(endsOf(failing).filter((node) => node !== focus))
-    const able = sound.filter(({ from, to }) => from !== focus && to !== focus)
+  if (isOfNode(scope)) {
+    const focus = new Set(of)
+    const others = new Set(endsOf(failing).filter((node) => !focus.has(node)))
+    const able = sound.filter(({ from, to }) => !focus.has(from) && !focus.has(to))
     return new Set(able.flatMap(({ from, to }) => [from, to]).filter((node) => others.has(node))).size >= 2
   }
   if (scope === 'pairs') {
@@ -285,6 +222,18 @@ function isProven({ scope, of, failing, whole, trouble, cells }: Group, pairs: r
 
 const endsOf = (pairs: readonly NodePair[]): string[] =>
   [...new Set(pairs.flatMap(({ from, to }) => [from, to]))].toSorted(compareText)
+
+/** "All of them differ: kernel release 5.15 (188 others: 6.1)." What all of them have, and hardly anybody else. */
+function inCommon(focus: readonly string[], { differences }: ClusterPart): string[] {
+  const own = differences.flatMap((difference) =>
+    difference.others.flatMap(({ value, nodes }) => {
+      const all = new Set(nodes)
+      const isTheirs = focus.every((node) => all.has(node)) && nodes.length < 2 * focus.length
+      return isTheirs ? [`${titleOf(difference)} ${value} (${difference.usualNodes} others: ${difference.usual})`] : []
+    }),
+  )
+  return own.length === 0 ? [] : [`All of them differ: ${own.slice(0, 3).join('; ')}.`]
+}
 
 /** "n7 differs: MTU of eth0 1400 (39 others: 1450)." */
 function differencesText(node: string, { differences }: ClusterPart): string[] {
@@ -338,9 +287,13 @@ function againFor(nodes: readonly string[]): string {
   return `${only}npx vitest run checks/cluster`
 }
 
-/** The node with some of those that asked it: alone it would have nobody to ask. */
-const nodesAround = ({ failing }: Group, focus: readonly string[]): string[] =>
-  [...focus, ...endsOf(failing).filter((node) => !focus.includes(node))].slice(0, 4)
+/** The nodes with some of those that asked them: alone one would have nobody to ask. */
+const nodesAround = ({ failing }: Group, focus: readonly string[]): string[] => [
+  ...focus,
+  ...endsOf(failing)
+    .filter((node) => !focus.includes(node))
+    .slice(0, 3),
+]
 
 /** What is set differently, and may break something: one warning for all of it. */
 function draftOfDifferences(part: ClusterPart): Draft[] {

@@ -1,7 +1,7 @@
 /** What a group of failing pairs is said as. Pure. */
 import type { Code, NodePair } from '../types.ts'
-import { type Group, type Scope, suffers } from './cover.ts'
-import { commonest, count, namesText } from './lists.ts'
+import { type Group, isOfNode, type Scope, suffers } from './cover.ts'
+import { commonest, count, namesText, nodesText } from './lists.ts'
 
 /** What stands around a group. */
 export interface Scene {
@@ -53,6 +53,8 @@ function unreached(group: Group, scene: Scene): string {
   const all = (n: number, m: number, noun: string) =>
     whole ? `none of ${count(m, noun)}` : `only ${m - n} of ${count(m, noun)}`
   const pairs = all(numberOf(failing), numberOf(asked), 'pair')
+  if (isOfNode(scope) && of.length > 1)
+    return `${ofMany(group, scene, by)}${over}: ${pairs} of nodes that ${ASKED[scope]} answered`
   switch (scope) {
     case 'to':
       return `Nobody reaches ${pods(group) ? `the pods of node ${a}` : `node ${a}`}${by}${over}: ${askers(group, a)}${itself(group, a, scene)}`
@@ -77,11 +79,27 @@ function unreached(group: Group, scene: Scene): string {
   }
 }
 
+/** Of several nodes what is said of one. */
+function ofMany(group: Group, scene: Scene, by: string): string {
+  const { scope, of } = group
+  const [names, their] = [nodesText(of), pods(group) ? "nobody's pods" : 'nobody']
+  if (scope === 'to') return `Nobody reaches ${pods(group) ? 'the pods of ' : ''}${names}${by}`
+  const who = `${names[0]?.toUpperCase()}${names.slice(1)}`
+  return scope === 'from' ? `${who} reach ${their}${by}` : `${who} ${exchange(group, scene, 'exchange')}`
+}
+
 /** "cannot receive VXLAN (UDP 8472) from anyone" */
-function exchange(group: Group, { wire, drops }: Scene): string {
+function exchange(group: Group, { wire, drops }: Scene, verb = 'exchanges'): string {
   const what = wire ?? (pods(group) ? 'packets of pods' : 'packets')
   if (drops === 'in') return `cannot receive ${what} from anyone`
-  return drops === 'out' ? `cannot send ${what} to anyone` : `exchanges no ${what} with anyone`
+  return drops === 'out' ? `cannot send ${what} to anyone` : `${verb} no ${what} with anyone`
+}
+
+/** "none of 12 pairs of nodes that end there answered" */
+const ASKED: Readonly<Partial<Record<Scope, string>>> = {
+  to: 'end there',
+  from: 'begin there',
+  node: 'include one of them',
 }
 
 function askers({ failing, asked, whole }: Group, node: string): string {
@@ -131,11 +149,11 @@ function way(group: Group): string {
   const [a = '', b = ''] = of
   switch (scope) {
     case 'to':
-      return `to the pods of node ${a}`
+      return `to the pods of ${nodesText(of)}`
     case 'from':
-      return `from the pods of node ${a}`
+      return `from the pods of ${nodesText(of)}`
     case 'node':
-      return `to and from the pods of node ${a}`
+      return `to and from the pods of ${nodesText(of)}`
     case 'every':
       return 'between all nodes'
     case 'zone-to':

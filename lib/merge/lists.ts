@@ -32,6 +32,10 @@ export function namesText(names: readonly string[], most = LISTED): string {
   return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${last}` : last
 }
 
+/** "node n1", "nodes n1 and n2" */
+export const nodesText = (names: readonly string[]): string =>
+  `${names.length > 1 ? 'nodes' : 'node'} ${namesText(names)}`
+
 /** "1 node", "2 nodes" */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
 

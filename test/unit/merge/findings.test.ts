@@ -157,6 +157,75 @@ describe('what failing pairs have in common', () => {
     expect(findings.map(({ cause }) => /^Node (n\d+)/.exec(cause)?.[1])).toEqual(['n2', 'n9'])
   })
 
+  describe('of many nodes, one finding', () => {
+    const names = Array.from({ length: 12 }, (_, index) => nameOf(7 * index))
+    const isBad = (node: string) => names.includes(node)
+    const large = { nodes: 100, asks: 6, zones: ['a', 'b'], told: byTunnel }
+    const cut: Fault = ({ from, to, between }) =>
+      between === 'pods' && (isBad(from) || isBad(to)) ? 'UNREACHABLE' : null
+
+    test('twelve that exchange nothing, with what they alone have', async () => {
+      const { findings, follows, asked } = await joined({
+        ...{ ...large, fault: cut },
+        environment: (node) =>
+          sameEnvironment.map((fact) =>
+            (isBad(node) && fact.topic === 'kernel') || (node === 'n1' && fact.name === 'eth0')
+              ? { ...fact, value: '5.15.0' }
+              : fact,
+          ),
+      })
+      const [first] = findings
+      expect(first).toMatchObject({
+        code: 'NODE_CUT_OFF',
+        confidence: 'proven',
+        again: 'npx vitest run checks/cluster',
+      })
+      expect(first?.cause).toBe(
+        'Nodes n1, n15, n22, n29, n36, n43 and 6 more exchange no VXLAN (UDP 8472) with anyone: none of 144 pairs of nodes that include one of them answered; the nodes themselves answer. All of them differ: kernel release 5.15.0 (88 others: 6.1.0-18-amd64).',
+      )
+      expect(first?.hides).toBe('what the pods on nodes n1, n15, n22, n29, n36, n43 and 6 more are like')
+      expect(findings.slice(1).map(({ code }) => code)).toEqual(['NODE_DIFFERS'])
+      for (const { id, verdict } of asked) if (verdict === 'fail') expect(follows.get(id)).toEqual([first?.id])
+    })
+
+    test('that nobody reaches, and that reach nobody', async () => {
+      const to = await joined({
+        ...large,
+        fault: ({ to, between }) => (between === 'pods' && isBad(to) ? 'UNREACHABLE' : null),
+      })
+      expect(to.findings.map(({ cause }) => cause)).toEqual([
+        'Nobody reaches the pods of nodes n1, n15, n22, n29, n36, n43 and 6 more by VXLAN (UDP 8472): none of 72 pairs of nodes that end there answered; the nodes themselves answer.',
+      ])
+      const from = await joined({ ...large, fault: ({ from }) => (isBad(from) ? 'NO_ROUTE' : null) })
+      expect(from.findings.map(({ code, cause }) => [code, cause])).toEqual([
+        [
+          'NODE_REACHES_NOBODY',
+          'Nodes n1, n15, n22, n29, n36, n43 and 6 more reach nobody by VXLAN (UDP 8472): none of 72 pairs of nodes that begin there answered.',
+        ],
+      ])
+    })
+
+    test('those that name a cause of their own are told apart from those that do not', async () => {
+      const own = names.slice(0, 4)
+      const { findings } = await joined({
+        ...{ ...large, fault: cut },
+        told: (way, code) =>
+          own.includes(way.from)
+            ? {
+                code: 'FIREWALL_DROPS',
+                cause: `On node ${way.from} a rule drops tunnel packets.`,
+                remedy: 'Remove it.',
+              }
+            : byTunnel(way, code),
+      })
+      expect(findings.map(({ code, cause }) => [code, cause.slice(0, 34)])).toEqual([
+        ['NODE_CUT_OFF', 'Nodes n29, n36, n43, n50, n57, n64'],
+        ['FIREWALL_DROPS', 'Nodes n1, n15, n22 and n8 exchange'],
+      ])
+      expect(findings[1]?.cause).toContain('On 4 of 100 nodes (n1, n15, n22 and n8)')
+    })
+  })
+
   test('single pairs stay pairs, and are likely until both ways fail', async () => {
     const { findings } = await joined({
       nodes: 8,
