@@ -6,19 +6,19 @@ import { defineConfig } from 'vitest/config'
 import { bundledLibrary } from './lib/bundle.ts'
 import { namesCluster } from './lib/cluster/named.ts'
 import { MOST_FILES, placePool } from './lib/pool.ts'
-import { gate } from './lib/report/gate.ts'
-import { CheckSequencer } from './lib/report/sequencer.ts'
 import type { Place } from './lib/types.ts'
 
 /** checks/cluster runs only when it is named, and alone: it is asked from anywhere and makes Jobs, which no bare run may do. */
 const { everyNode } = namesCluster(process.argv.slice(2))
 
+const library = await bundledLibrary()
+const { gate } = await library.load<typeof import('./lib/report/gate.ts')>('report/gate.ts')
+const { CheckSequencer } = await library.load<typeof import('./lib/report/sequencer.ts')>('report/sequencer.ts')
 const { plugin, reporter } = gate({ everyNode })
-const library = bundledLibrary()
 
 const project = (name: string, place: Place) => ({
   // in each project: Vitest calls configureVitest of the projects' plugins only
-  plugins: [plugin, library],
+  plugins: [plugin, library.plugin],
   test: {
     name,
     include: [`checks/${name}/**/*.test.ts`],
@@ -34,7 +34,7 @@ const project = (name: string, place: Place) => ({
 })
 
 const overAllNodes = {
-  plugins: [plugin, library],
+  plugins: [plugin, library.plugin],
   test: {
     name: 'cluster',
     include: ['checks/cluster/**/*.test.ts'],
@@ -45,7 +45,7 @@ const overAllNodes = {
 }
 
 export default defineConfig({
-  plugins: [library],
+  plugins: [library.plugin],
   test: {
     watch: false,
     reporters: [reporter],

@@ -88,7 +88,7 @@ function read(path: string): string {
 /** A suite with our projects, files and set-up imports, whose tests do nothing. */
 function emptySuite(): string {
   const dir = mkdtempSync(join(tmpdir(), 'k8snetlook-empty-'))
-  for (const name of ['lib', 'package.json', 'tsconfig.json'])
+  for (const name of ['bin', 'lib', 'package.json', 'tsconfig.json'])
     cpSync(join(ROOT, name), join(dir, name), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'))
   for (const place of ['host', 'pod']) {
@@ -99,13 +99,13 @@ function emptySuite(): string {
     }
   }
   const project = (name: string, order: number) =>
-    `{ plugins: [library], test: { name: '${name}', include: ['checks/${name}/**/*.test.ts'], pool: 'forks', isolate: false, maxWorkers: 1, sequence: { groupOrder: ${order} } } }`
+    `{ plugins: [library.plugin], test: { name: '${name}', include: ['checks/${name}/**/*.test.ts'], pool: 'forks', isolate: false, maxWorkers: 1, sequence: { groupOrder: ${order} } } }`
   writeFileSync(
     join(dir, 'vitest.config.ts'),
     `import { defineConfig } from 'vitest/config'
 import { bundledLibrary } from './lib/bundle.ts'
-const library = bundledLibrary()
-export default defineConfig({ plugins: [library], test: { watch: false, globalSetup: ['setup.ts'], projects: [${project('host', 1)}, ${project('pod', 2)}] } })
+const library = await bundledLibrary()
+export default defineConfig({ plugins: [library.plugin], test: { watch: false, globalSetup: ['setup.ts'], projects: [${project('host', 1)}, ${project('pod', 2)}] } })
 `,
   )
   writeFileSync(

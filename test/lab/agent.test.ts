@@ -15,7 +15,8 @@ let here = ''
 
 beforeAll(async () => {
   const path = fileURLToPath(new URL('../../lib/agent/main.ts', import.meta.url))
-  file = (await bundledLibrary().resolveId.call({ resolve: async (id) => ({ id }) }, path, undefined))?.id ?? ''
+  const { plugin } = await bundledLibrary()
+  file = (await plugin.resolveId.call({ resolve: async (id) => ({ id }) }, path, undefined))?.id ?? ''
   here = made.add('there')
   ip(`-n ${here} link add only-there mtu 1377 type bridge`)
   ip(`-n ${here} link set only-there up`)

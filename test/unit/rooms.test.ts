@@ -56,8 +56,7 @@ const ONLY_IN: readonly (readonly [string, RegExp, readonly string[]])[] = [
   ['the runtime is spoken to', /['"]@grpc\//, ['runtime']],
   ['Vitest runs tests', /from 'vitest'/, ['check', 'cluster', 'enter']],
   ['Vitest is steered', /from 'vitest\/node'/, ['cluster', 'pool', 'report', 'setup']],
-  ['the library is bundled', /['"]rolldown['"]/, ['bundle']],
-  ['child processes are started', /['"]node:child_process['"]/, ['agent', 'cluster', 'kube', 'node']],
+  ['child processes are started', /['"]node:child_process['"]/, ['agent', 'bundle', 'cluster', 'kube', 'node']],
   ['nothing is fetched by a name', /\bfetch\(/, []],
 ]
 
