@@ -296,6 +296,8 @@ export interface Observed {
   readonly drops: Readonly<Record<string, Windows>> | string | null
   /** Why a side could not be watched. */
   readonly blind: Readonly<Partial<Record<Side, string>>>
+  /** As they were just after: unlike the rest of a state, they come and go with the packets. Of a side that is not read: those of its state. */
+  readonly neighbours: Readonly<Partial<Record<Side, readonly NeighbourState[]>>>
   /** Only once a process. */
   readonly states: Readonly<Partial<Record<Side, NamespaceState>>> | null
 }

@@ -1,10 +1,14 @@
 /** What an agent can be asked to do in its namespace: the probes and readings of this process, under their own names. */
 import { readLinks } from '../node/links.ts'
+import { readNeighbours } from '../node/neighbours.ts'
 import { promisedMtu, routeOf, routeTo } from '../node/routes.ts'
 import { pathMtu } from '../probe/pmtu/index.ts'
 import { readWatch, stopWatching, watchAddresses } from '../probe/watch.ts'
 
-export const TASKS = { pathMtu, promisedMtu, readLinks, readWatch, routeOf, routeTo, stopWatching, watchAddresses }
+export const TASKS = {
+  ...{ pathMtu, promisedMtu, readLinks, readNeighbours, readWatch, routeOf, routeTo },
+  ...{ stopWatching, watchAddresses },
+}
 
 export type Tasks = typeof TASKS
 export type TaskName = keyof Tasks

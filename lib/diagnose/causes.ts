@@ -1,10 +1,10 @@
 /** From where a flow's packets end to why they do: pure. The state must agree with what was seen; else the cause is only likely. */
-import type { FilterSeen, NamespaceState, NeighbourState, Station } from '../state.ts'
+import type { FilterSeen, NamespaceState, NeighbourState, Side, Station } from '../state.ts'
 import type { Code, Evidence, Family, Place } from '../types.ts'
 import { follow, movedEvidence } from './counters.ts'
 import { askingSide, called, type Names, nodeOf, wire } from './names.ts'
 import { refusing } from './refusing.ts'
-import { type Branch, isPodSide, nodeStateOf, type Sides } from './trace.ts'
+import { type Branch, isPodSide, nodeSide, nodeStateOf, type Sides } from './trace.ts'
 
 /** One cause of one branch. Branches with the same key have the same cause. */
 export interface Cause {
@@ -85,7 +85,7 @@ function notSent(branch: Branch, around: Around): Draft {
   }
   const device = own?.device ?? null
   const hop = own?.gateway ?? flow.target.address
-  const entry = unresolvedEntry(sides.states.own, hop, device)
+  const entry = unresolvedEntry(neighboursOf(branch, 'own', sides), hop, device)
   if (entry) return { ...unresolved(entry, where, around), hides: `what lies beyond ${where}` }
   if (filter) return byFilter(filter, branch, around)
   return {
@@ -98,15 +98,17 @@ function notSent(branch: Branch, around: Around): Draft {
   }
 }
 
+/** The entries just after the packets were sent: what the state of the namespace holds may have been read before any packet. */
+const neighboursOf = ({ observed }: Branch, side: Side, { states }: Sides): readonly NeighbourState[] =>
+  observed.neighbours[side] ?? states[side]?.neighbours ?? []
+
 /** The next hop's entry, when asking for its hardware address failed. */
 const unresolvedEntry = (
-  state: NamespaceState | undefined,
+  neighbours: readonly NeighbourState[],
   hop: string | null,
   device: string | null | undefined,
 ): NeighbourState | undefined =>
-  state?.neighbours.find(
-    (one) => one.address === hop && one.device === device && ['FAILED', 'INCOMPLETE'].includes(one.state),
-  )
+  neighbours.find((one) => one.address === hop && one.device === device && ['FAILED', 'INCOMPLETE'].includes(one.state))
 
 function unresolved(
   { address, device, state }: Pick<NeighbourState, 'address' | 'device' | 'state'>,
@@ -185,7 +187,7 @@ function lostOnNode(branch: Branch, around: Around): Draft {
     }
   }
   const hop = route ? (route.gateway ?? branch.destination) : null
-  const entry = unresolvedEntry(nodeStateOf(around.sides), hop, route?.device)
+  const entry = unresolvedEntry(neighboursOf(branch, nodeSide(around.sides), around.sides), hop, route?.device)
   if (entry) return unresolved(entry, node, around)
   // whom the node itself answers: the answers are what is lost
   const wrong = isOwnOfNode(branch.destination, around.sides) ? wrongEntryForPod(branch, around) : null
@@ -451,9 +453,10 @@ function nodeRefuses(said: string, { destination }: Branch, { names, place }: Ar
 }
 
 /** The node's neighbour entry of the pod, where answers for it cannot arrive by it. */
-function wrongEntryForPod({ flow }: Branch, { sides, names }: Around): Draft | null {
+function wrongEntryForPod(branch: Branch, { sides, names }: Around): Draft | null {
+  const { flow } = branch
   const macs = sides.states.own?.links.map(({ mac }) => mac) ?? []
-  const entry = nodeStateOf(sides)?.neighbours.find(
+  const entry = neighboursOf(branch, nodeSide(sides), sides).find(
     ({ address, state, mac }) =>
       address === flow.source &&
       (state === 'FAILED' || state === 'INCOMPLETE' || (state === 'PERMANENT' && !macs.includes(mac))),

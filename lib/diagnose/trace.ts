@@ -69,7 +69,7 @@ export function branchesOf(flow: FlowSeen, observed: Observed, sides: Sides): re
     .filter(({ stage }) => stage !== 'answered')
 }
 
-const nodeSide = ({ fromNode }: Sides): Side => (fromNode ? 'own' : 'node')
+export const nodeSide = ({ fromNode }: Sides): Side => (fromNode ? 'own' : 'node')
 export const nodeStateOf = (sides: Sides): NamespaceState | undefined => sides.states[nodeSide(sides)]
 
 /** An interface of the node that leads to pods: a veth pair's end, or the bridge that such are ports of; never an uplink. */

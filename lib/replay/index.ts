@@ -7,6 +7,7 @@ import { type Agent, agentIn } from '../agent/client.ts'
 import { readAllCounters } from '../node/counters.ts'
 import { openDropTrace } from '../node/drops.ts'
 import { readFirewall } from '../node/firewall/read.ts'
+import { readNeighbours } from '../node/neighbours.ts'
 import { routeOf } from '../node/routes.ts'
 import { readState } from '../node/state.ts'
 import { readWatch, type Sighting, stopWatching, watchAddresses } from '../probe/watch.ts'
@@ -117,6 +118,7 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   const senders = sendersFor(targets, ownNameIn(plan))
   const counters: Record<string, number>[][] = []
   const sightings: (readonly Sighting[])[][] = []
+  let neighbours: Observed['neighbours'] = {}
   try {
     for (const rounds of windows) {
       traced?.read()
@@ -128,6 +130,7 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
       counters.push(after.map((now, index) => moved(before[index] ?? {}, now)))
       sightings.push(await Promise.all(watchers.map((watcher) => look(watcher))))
     }
+    neighbours = await neighboursOf(watchers)
   } finally {
     traced?.close()
     for (const { agent } of watchers) agent ? agent.ask('stopWatching').catch(() => undefined) : stopWatching()
@@ -153,7 +156,18 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   const first = !told
   told = true
   const reasons = typeof trace === 'string' ? trace : traced ? byWindow(drops) : null
-  return { flows, counters: followed(watchers, counters), drops: reasons, blind, states: first ? states : null }
+  const counted = followed(watchers, counters)
+  return { flows, counters: counted, drops: reasons, blind, neighbours, states: first ? states : null }
+}
+
+async function neighboursOf(watchers: readonly Watcher[]): Promise<Observed['neighbours']> {
+  const read = await Promise.all(
+    watchers.map(async ({ side, agent }) => {
+      const found = await (agent ? agent.ask('readNeighbours').catch(() => null) : readNeighbours())
+      return found?.ok ? [[side, found.value] as const] : []
+    }),
+  )
+  return Object.fromEntries(read.flat())
 }
 
 const look = ({ agent }: Watcher): Promise<readonly Sighting[]> | readonly Sighting[] =>

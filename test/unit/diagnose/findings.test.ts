@@ -539,6 +539,21 @@ describe('what follows from what', () => {
     expect(codes(toApi, hang)).toEqual(['PATH_MTU_BLACK_HOLE'])
   })
 
+  test('the pod itself gets no answer for a hardware address: what counts is how it was just after, not when the state was read', () => {
+    const hop = (state: string) => [neighbour('198.18.1.1', 'eth0', state)]
+    const asked = (before: string, after: string) =>
+      first([
+        failing('pod/x', 'UNREACHABLE', [flow([])], {
+          states: states({}, { neighbours: hop(before) }),
+          neighbours: { own: hop(after) },
+        }),
+      ])
+    const found = asked('REACHABLE', 'INCOMPLETE')
+    expect(found).toMatchObject({ code: 'NEIGHBOUR_UNRESOLVED' })
+    expect(found?.cause).toContain('198.18.1.1 on eth0 are not sent')
+    expect(asked('FAILED', 'REACHABLE')?.code).toBe('LOST_IN_POD')
+  })
+
   test('the node says host unreachable, and no rule or route of it refuses: its next hop does not answer', () => {
     const error = ['error node cni0 out', 'error own eth0 in'].map((text) =>
       seen(text, { source: '198.18.1.1', destination: POD, refusal: 'host unreachable' }),

@@ -110,7 +110,7 @@ export function flow(stations: readonly Station[], more: Partial<FlowSeen> = {})
 }
 
 export function observed(flows: readonly FlowSeen[], more: Partial<Observed> = {}): Observed {
-  return { flows, counters: {}, drops: null, blind: {}, states: states(), ...more }
+  return { flows, counters: {}, drops: null, blind: {}, neighbours: {}, states: states(), ...more }
 }
 
 /** A result with its replay: failing with `code` for those targets, or passing. */
