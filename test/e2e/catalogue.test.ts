@@ -25,7 +25,7 @@ const drawn = classesOf(catalogue(seed))
 let cluster: Cluster
 
 beforeAll(async () => {
-  cluster = await startCluster({ prefix: 'e2e' })
+  cluster = await startCluster({ prefix: 'cat' })
 })
 afterAll(() => cluster?.stop())
 

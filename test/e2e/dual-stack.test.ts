@@ -13,7 +13,7 @@ const { E2E_HEALTHY_RUNS = '20' } = process.env
 let cluster: Cluster
 
 beforeAll(async () => {
-  cluster = await startCluster({ prefix: 'e2e' })
+  cluster = await startCluster({ prefix: 'dua' })
 })
 afterAll(() => cluster?.stop())
 

@@ -80,11 +80,13 @@ export const runEveryNode = (cluster: Cluster, env: Readonly<Record<string, stri
   startEveryNode(cluster, env).finished
 
 interface Listed {
-  readonly items: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[]
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly namespace?: string; readonly deletionTimestamp?: string }
+  }[]
 }
 
-/** Everything that a run makes, and that is still there: "jobs k8snetlook-1a2b3c4d/k8snetlook-1a2b3c4d-0". */
-export async function remains({ api }: Cluster): Promise<string[]> {
+/** Everything that a run makes, and that is still there: "jobs k8snetlook-1a2b3c4d/k8snetlook-1a2b3c4d-0". `going`: what is being deleted. */
+export async function remains({ api }: Cluster): Promise<{ readonly stays: string[]; readonly going: string[] }> {
   const paths = {
     clusterroles: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
     clusterrolebindings: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
@@ -95,7 +97,12 @@ export async function remains({ api }: Cluster): Promise<string[]> {
   }
   const lists = Object.entries(paths).map(async ([kind, path]) => {
     const { items } = await api<Listed>(`${path}?labelSelector=k8snetlook/run`)
-    return items.map(({ metadata: { namespace, name } }) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`)
+    return items.map(({ metadata: { namespace, name, deletionTimestamp } }) => ({
+      what: `${kind} ${namespace ? `${namespace}/` : ''}${name}`,
+      isGoing: deletionTimestamp !== undefined,
+    }))
   })
-  return (await Promise.all(lists)).flat()
+  const all = (await Promise.all(lists)).flat()
+  const those = (going: boolean) => all.filter(({ isGoing }) => isGoing === going).map(({ what }) => what)
+  return { stays: those(false), going: those(true) }
 }

@@ -15,7 +15,7 @@ for (const options of CLUSTERS) {
     let cluster: Cluster
 
     beforeAll(async () => {
-      cluster = await startCluster({ prefix: 'e2e', ...options })
+      cluster = await startCluster({ prefix: 'sin', ...options })
     })
     afterAll(() => cluster?.stop())
 

@@ -9,7 +9,7 @@ import { startProduct } from './lab-product.ts'
 
 let lab: Lab
 beforeAll(async () => {
-  lab = await startLab({ prefix: 'lbs' })
+  lab = await startLab({ prefix: 'lbx' })
 })
 afterAll(() => lab?.stop())
 
