@@ -52,8 +52,9 @@ export function buildImage(spec: ImageSpec, out: string): void {
     const manifests = [{ mediaType: `${TYPE}.manifest.v1+json`, ...manifest, annotations, platform: PLATFORM }]
     writeFileSync(join(oci, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }))
     writeFileSync(join(oci, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-    run('tar', ['-C', oci, '-cf', `${out}.part`, '.'])
-    renameSync(`${out}.part`, out)
+    const part = `${out}.part-${process.pid}`
+    run('tar', ['-C', oci, '-cf', part, '.'])
+    renameSync(part, out)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

@@ -8,11 +8,9 @@ import { createHash } from 'node:crypto'
 import {
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -22,7 +20,7 @@ import {
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { cacheDir } from './kubernetes/build.ts'
+import { cacheDir, kept } from './cache.ts'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 const RELEASE = join(PROJECT, 'bin/release.mjs')
@@ -108,24 +106,9 @@ function filesUnder(path: string): string[] {
 }
 
 /** The cache's directory for what is made of `inputs`; `make` fills it when it is not there. */
-async function cached(
-  kind: string,
-  inputs: readonly string[],
-  make: (dir: string) => Promise<unknown>,
-): Promise<string> {
+function cached(kind: string, inputs: readonly string[], make: (dir: string) => Promise<unknown>): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 12)
-  const dir = join(cacheDir(), `${kind}-${hash}`)
-  if (existsSync(dir)) return dir
-  const part = `${dir}.part-${process.pid}`
-  mkdirSync(part, { recursive: true })
-  try {
-    await make(part)
-    // another process may have been first: its directory is as good
-    if (!existsSync(dir)) renameSync(part, dir)
-  } finally {
-    rmSync(part, { recursive: true, force: true })
-  }
-  return dir
+  return kept(`${kind}-${hash}`, make)
 }
 
 const DAY_MS = 24 * 3600 * 1000

@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { kept } from '../cache.ts'
 
 const SOURCES = fileURLToPath(new URL('go', import.meta.url))
 const CONTAINERD = 'github.com/containerd/containerd/v2/cmd'
@@ -25,26 +25,11 @@ const MODULES = {
   },
 } as const
 
-/** Directory that keeps the binaries: E2E_CACHE, else ~/.cache/k8snetlook-e2e. */
-export function cacheDir(): string {
-  const { E2E_CACHE } = process.env
-  return E2E_CACHE || join(homedir(), '.cache/k8snetlook-e2e')
-}
-
 /** Builds a module unless the cache has it, and returns the directory of its binaries. */
-export async function built(module: keyof typeof MODULES): Promise<string> {
-  const dir = join(cacheDir(), `${module}-${hashOf(module)}`)
-  if (existsSync(dir)) return dir
-  const part = `${dir}.part-${process.pid}`
-  mkdirSync(part, { recursive: true })
-  try {
-    for (const [name, path] of Object.entries(MODULES[module])) await goBuild(module, path, join(part, name))
-    renameSync(part, dir)
-  } finally {
-    rmSync(part, { recursive: true, force: true })
-  }
-  return dir
-}
+export const built = (module: keyof typeof MODULES): Promise<string> =>
+  kept(`${module}-${hashOf(module)}`, async (dir) => {
+    for (const [name, path] of Object.entries(MODULES[module])) await goBuild(module, path, join(dir, name))
+  })
 
 function hashOf(module: string): string {
   const hash = createHash('sha256')
