@@ -2,7 +2,7 @@
  * The variables that only a run over all nodes reads. Their names are short and common (NODES, IMAGE): a run on one node must neither
  * fail for what a pipeline means by them, nor take another variable for a misspelling of one. Pure.
  */
-import type { SettingProblem } from './parse.ts'
+import { type Environment, readerOf, type SettingProblem, shorten } from './reader.ts'
 import { nearMiss } from './similar.ts'
 import type { Setting } from './table.ts'
 import { boolean, listOf, namespaceName, nodeName, type Parsed, wholeNumber } from './values.ts'
@@ -96,23 +96,12 @@ export interface ParsedEveryNode {
   readonly given: readonly { readonly name: string; readonly value: string }[]
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** Settings that say nothing about all nodes: whose meaning is one node, or a comparison with one node's earlier runs. */
 const OF_ONE_NODE = ['NODE_NAME', 'NODE_NETNS', 'BASELINE', 'GATE', 'KNOWN_ISSUES', 'PEERS']
 
 /** Reads the variables of EVERY_NODE_SETTINGS; all problems at once. */
 export function parseEveryNode(env: Environment): ParsedEveryNode {
-  const problems: SettingProblem[] = []
-  const raw = (name: string): string | null => env[name]?.trim() || null
-  const read = <T, D>(name: EveryNodeSettingName, parse: (text: string) => Parsed<T>, otherwise: D): T | D => {
-    const text = raw(name)
-    if (text === null) return otherwise
-    const parsed = parse(text)
-    if ('value' in parsed) return parsed.value
-    problems.push({ variable: name, value: text.slice(0, 60), ...parsed })
-    return otherwise
-  }
+  const { raw, read, problems } = readerOf<EveryNodeSettingName>(env)
   const settings: EveryNodeSettings = {
     nodes: read('NODES', nodeSelection, null),
     peersPerNode: read('PEERS_PER_NODE', (value) => wholeNumber(value, 1, 32), 4),
@@ -126,7 +115,7 @@ export function parseEveryNode(env: Environment): ParsedEveryNode {
   }
   for (const name of OF_ONE_NODE) {
     const value = raw(name)
-    if (value !== null) problems.push({ variable: name, value: value.slice(0, 60), ...MISPLACED })
+    if (value !== null) problems.push({ variable: name, value: shorten(value), ...MISPLACED })
   }
   const names = EVERY_NODE_SETTINGS.map(({ name }) => name)
   return {

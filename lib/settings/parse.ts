@@ -1,6 +1,7 @@
 /** The environment as settings: pure. Every problem of every variable is reported at once. */
 import type { ExpectedDenial, Peer } from '../types.ts'
 import { peers } from './peers.ts'
+import { type Environment, readerOf, type SettingProblem, shorten } from './reader.ts'
 import { nearMiss } from './similar.ts'
 import { SETTINGS, type SettingName } from './table.ts'
 import {
@@ -25,6 +26,7 @@ import {
   wholeNumber,
 } from './values.ts'
 
+export type { SettingProblem } from './reader.ts'
 export type { ExternalAddresses, PodReference, PrintedKind, ServiceReference, WorkloadKind } from './values.ts'
 
 /** The pipeline that a run is a step of, as far as its reports show themselves there. */
@@ -83,14 +85,6 @@ export interface Settings {
   readonly given: readonly { readonly name: SettingName; readonly value: string }[]
 }
 
-/** A variable that cannot be used as it is. */
-export interface SettingProblem {
-  readonly variable: string
-  readonly value: string
-  readonly problem: string
-  readonly next: string
-}
-
 /** A variable that is probably a misspelling of one of ours. */
 export interface SettingHint {
   readonly variable: string
@@ -104,20 +98,9 @@ export interface ParsedSettings {
   readonly hints: readonly SettingHint[]
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** Reads the variables of `SETTINGS` from `env`; an empty or blank value counts as not set. A bad value reads as not set, and is a problem. */
+/** Reads the variables of `SETTINGS`; all problems at once. */
 export function parseSettings(env: Environment): ParsedSettings {
-  const problems: SettingProblem[] = []
-  const raw = (name: string): string | null => env[name]?.trim() || null
-  const read = <T, D>(name: SettingName, parse: (text: string) => Parsed<T>, otherwise: D): T | D => {
-    const text = raw(name)
-    if (text === null) return otherwise
-    const parsed = parse(text)
-    if ('value' in parsed) return parsed.value
-    problems.push({ variable: name, value: shorten(text), problem: parsed.problem, next: parsed.next })
-    return otherwise
-  }
+  const { raw, read, problems } = readerOf<SettingName>(env)
   const text = (value: string): Parsed<string> => ({ value })
   const host = raw('KUBERNETES_SERVICE_HOST')
   const settings: Settings = {
@@ -215,8 +198,4 @@ function findHints(env: Environment): SettingHint[] {
 /** What the reports show of the settings: those that were set, none of which is a secret. */
 export function publicSettings(settings: Settings): { name: string; value: string }[] {
   return settings.given.map(({ name, value }) => ({ name, value: shorten(value) }))
-}
-
-function shorten(text: string): string {
-  return text.length <= 200 ? text : `${text.slice(0, 199)}…`
 }
