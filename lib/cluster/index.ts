@@ -4,8 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { connectKube, type Kube, RESOURCES, type Unknown, unknown } from '../kube/index.ts'
-import { digestOf, MOST_WHOLE, partOf, shortRunOf } from '../merge/index.ts'
-import { unprinted } from '../report/printed.ts'
+import { MOST_WHOLE, partOf, shortRunOf } from '../merge/index.ts'
 import {
   type EveryNodeSettings,
   type ParsedEveryNode,
@@ -13,9 +12,9 @@ import {
   publicSettings,
   type Settings,
 } from '../settings.ts'
-import type { ClusterPlan, Fact, NodeRun, Report } from '../types.ts'
-import { askNodes, type Limits, type NodeAnswer, type Standing } from './ask.ts'
-import { packetsPerNode } from './estimate.ts'
+import type { ClusterPlan, Fact, NodeRun } from '../types.ts'
+import { runOf } from './answers.ts'
+import { askNodes, type Limits, type Standing } from './ask.ts'
 import { type Guard, startGuard } from './guarded.ts'
 import { create, deletionOf, kindOf, logOf, named, podsOf, refusalsOf, remove } from './hands.ts'
 import { type ClusterMember, chosen, type Inventory, readInventory } from './inventory.ts'
@@ -35,8 +34,8 @@ import {
   type RunIdentity,
   readManifests,
 } from './objects.ts'
-import { pairUp } from './peers.ts'
 import { admissionHint } from './pod-state.ts'
+import { estimateOf, passedOn, tasksFor } from './tasks.ts'
 
 /** How a run shows that it goes on, and shows a dry run's objects. */
 export interface Voice {
@@ -297,70 +296,6 @@ class ClusterRun {
 
 const ADMISSION =
   /PodSecurity|quota|LimitRange|forbidden: (maximum|minimum)|security context constraint|admission webhook|admission/i
-
-/** A node's answer as data: its report cut to what is of use beside others, or why there is none. */
-export function runOf({ task, problem, log, exitCode }: NodeAnswer, member: ClusterMember): NodeRun {
-  const about = { node: task.node, zone: member.zone, source: task.source }
-  const why =
-    problem && member.notReady
-      ? { ...problem, reason: `${problem.reason}; its Node is not Ready: ${member.notReady}` }
-      : problem
-  if (log === null) return { ...about, problem: why, report: null }
-  const report = reportIn(log)
-  if (report === null) return { ...about, problem: why ?? lost(log, exitCode), report: null }
-  return { ...about, problem: why, report: digestOf(report) }
-}
-
-function reportIn(log: string): Report | null {
-  const text = unprinted(log).find(({ name }) => name.endsWith('.json'))?.text
-  try {
-    const report = JSON.parse(text ?? '') as Partial<Report>
-    return report.tool?.name === 'k8snetlook' && Array.isArray(report.results) ? (report as Report) : null
-  } catch {
-    return null
-  }
-}
-
-function lost(log: string, exitCode: number | null): NonNullable<NodeRun['problem']> {
-  const last = log.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
-  return {
-    code: 'NODE_REPORT_LOST',
-    reason: `it ended with exit code ${exitCode} and printed no whole report; its last line: ${last}`,
-    hint: 'Run it there by itself to see why: `NODES=<node> npx vitest run checks/cluster`; an image of another version prints none.',
-  }
-}
-
-/** What each node is asked. A pod that the user names is looked for on each node. */
-export function tasksFor(
-  members: readonly ClusterMember[],
-  peersPerNode: number,
-  settings: Pick<Settings, 'given'>,
-): NodeTask[] {
-  const asks = pairUp(members, peersPerNode)
-  const byNode = new Map(members.map(({ notReady: _, ...peer }) => [peer.node, peer]))
-  const named = settings.given.find(({ name }) => name === 'SRC_POD')?.value ?? null
-  return members.map(({ node, pod }, index) => ({
-    node,
-    index,
-    source: named ?? (pod ? `${pod.namespace}/${pod.name}` : null),
-    peers: (asks.get(node) ?? []).flatMap((name) => byNode.get(name) ?? []),
-  }))
-}
-
-function estimateOf(tasks: readonly NodeTask[], probes: number): string {
-  const peers = Math.max(0, ...tasks.map((task) => task.peers.length))
-  const each = Math.round(packetsPerNode({ peers, probes }) / 100) * 100
-  return `each node asks up to ${peers} others and sends about ${each} packets when all is well`
-}
-
-/** Settings that mean on each node what they mean on one. */
-const PASSED_ON = new Set([
-  ...['SRC_NAMESPACE', 'DST_POD', 'DST_NAMESPACE', 'DST_SVC', 'DST_SVC_NAMESPACE', 'EXTERNAL_IP', 'EXTERNAL_NAME'],
-  ...['CONTAINER_RUNTIME_ENDPOINT', 'CNI_LEASES_DIR', 'PROBES', 'EXPECT_MTU', 'EXPECT_DENIED', 'STRICT', 'TRACE'],
-])
-
-const passedOn = ({ given }: Settings): Record<string, string> =>
-  Object.fromEntries(given.filter(({ name }) => PASSED_ON.has(name)).map(({ name, value }) => [name, value]))
 
 function forbidden(fact: Exclude<Fact<unknown>, { state: 'known' }>): Unknown {
   if (fact.state === 'absent') return unknown('POD_NOT_ADMITTED', `${fact.need}: ${fact.finding}`, 'Run again.')

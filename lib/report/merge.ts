@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Report } from '../types.ts'
 import { reasonOf, replaceFile } from './files.ts'
 import { toMergedHtml } from './html-merged.ts'
+import { asReport } from './json.ts'
 import { toMergedJUnit } from './junit.ts'
 import { count } from './text.ts'
 
@@ -49,11 +50,9 @@ function reportIn(path: string): Report {
     const reason = code === 'ENOENT' ? 'it does not exist' : code ? reasonOf(error as Error) : 'it is not JSON'
     throw new Refused(`${path} cannot be read: ${reason}; nothing was written`)
   }
-  const { schema, tool, node, results } = (data ?? {}) as Partial<Report>
-  if (tool?.name !== 'k8snetlook' || schema !== 1 || typeof node !== 'string' || !Array.isArray(results)) {
-    throw new Refused(`${path} is no report of k8snetlook, schema 1; nothing was written`)
-  }
-  return data as Report
+  const report = asReport(data)
+  if (report === null) throw new Refused(`${path} is no report of k8snetlook, schema 1; nothing was written`)
+  return report
 }
 
 function write(path: string, text: string): void {
