@@ -15,8 +15,8 @@ export default defineConfig({
     projects: [
       tier('unit', { sequence: { groupOrder: 1 } }),
       tier('contract', { sequence: { groupOrder: 1 }, testTimeout: 60_000, globalSetup: ['test/contract/setup.ts'] }),
-      tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 1, testTimeout: 60_000, hookTimeout: 120_000 }),
-      tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 1, testTimeout: 300_000, hookTimeout: 900_000 }),
+      tier('lab', { sequence: { groupOrder: 2 }, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 120_000 }),
+      tier('e2e', { sequence: { groupOrder: 3 }, maxWorkers: 2, testTimeout: 300_000, hookTimeout: 900_000 }),
     ],
   },
 })

@@ -174,6 +174,25 @@ describe('installed by an administrator', () => {
     expect(report.cluster).toBeUndefined()
     await nothingRuns()
   })
+
+  test('a quota that is used up: no node is asked, and the quota is named', async () => {
+    const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' }
+    await cluster.api('/api/v1/namespaces/netcheck', { method: 'PATCH', body: { metadata: { labels } } })
+    const about = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few', namespace: 'netcheck' } }
+    await cluster.apply([{ ...about, spec: { hard: { pods: '0' } } }])
+    await until('the quota to count', 30, async () => {
+      const { status } = await cluster.api<{ status?: { hard?: object } }>(
+        '/api/v1/namespaces/netcheck/resourcequotas/few',
+      )
+      return status?.hard
+    })
+    const { exitCode, report, output } = await runEveryNode(cluster, { RUN_NAMESPACE: 'netcheck' })
+    expect(exitCode, output).toBe(2)
+    expect(output).toContain('exceeded quota: few')
+    expect(output.replace(/\s+/g, ' ')).toContain('Raise the ResourceQuota that is named')
+    expect(report.cluster).toBeUndefined()
+    await nothingRuns()
+  })
 })
 
 test('in the end no namespace of any run is left', () =>
