@@ -12,8 +12,8 @@ import type { Place } from './lib/types.ts'
 const { everyNode } = namesCluster(process.argv.slice(2))
 
 const library = await bundledLibrary()
-const { gate } = await library.load<typeof import('./lib/report/gate.ts')>('report/gate.ts')
-const { CheckSequencer } = await library.load<typeof import('./lib/report/sequencer.ts')>('report/sequencer.ts')
+const { gate } = library.load<typeof import('./lib/report/gate.ts')>('report/gate.ts')
+const { CheckSequencer } = library.load<typeof import('./lib/report/sequencer.ts')>('report/sequencer.ts')
 const { plugin, reporter } = gate({ everyNode })
 
 const project = (name: string, place: Place) => ({

@@ -5,9 +5,10 @@
  */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const LIB = fileURLToPath(new URL('.', import.meta.url))
@@ -65,8 +66,7 @@ export async function bundledLibrary() {
   })
   return {
     plugin: pluginFor(bundled),
-    /** An entry's module, by its path in lib/. */
-    load: <Module>(entry: string) =>
-      import(pathToFileURL(bundled.get(join(LIB, entry)) ?? entry).href) as Promise<Module>,
+    /** An entry's module, by its path in lib/. Not by import(): where the configuration is run by Vite, that would be Vite's too. */
+    load: <Module>(entry: string) => createRequire(import.meta.url)(bundled.get(join(LIB, entry)) ?? entry) as Module,
   }
 }
