@@ -1,10 +1,10 @@
 /** A service with 5,000 endpoints is one question that ends in seconds, whether they answer or not. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { enterNamespace } from '../../lib/netns/index.ts'
-import { endpointPings, endpointPorts } from '../../lib/question/service.ts'
-import type { Endpoint, Fact, Plan, Source } from '../../lib/types.ts'
-import { ip, namespaces, netnsPath } from '../bed/namespace.ts'
+import { enterNamespace } from '../../../lib/netns/index.ts'
+import { endpointPings, endpointPorts } from '../../../lib/question/service.ts'
+import type { Endpoint, Fact, Plan, Source } from '../../../lib/types.ts'
+import { ip, namespaces, netnsPath } from '../../bed/namespace.ts'
 
 const ENDPOINTS = 5000
 const PORT = 8080
