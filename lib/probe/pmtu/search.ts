@@ -62,7 +62,7 @@ export function nextStep(facts: readonly SizeFacts[], question: Question): Step 
   const copies = copiesFor(facts, lo)
   if (signalled !== null) return { kind: 'ask', sizes: ascending([signalled, Math.min(signalled + 1, hi)]), copies }
   if (hi - lo > 1) return { kind: 'ask', sizes: roundSizes(facts, question, lo, hi), copies }
-  if (provenDead(factsOf(facts, hi))) return { kind: 'found', boundary: { lo, hi }, by: 'signal' }
+  if (confirmedDead(factsOf(facts, hi), lo)) return { kind: 'found', boundary: { lo, hi }, by: 'signal' }
   return confirmStep(facts, lo, hi)
 }
 
@@ -101,7 +101,8 @@ function confirmStep(facts: readonly SizeFacts[], lo: number, hi: number): Step 
   const lossBound = upperBound(...lossOf(below === undefined ? [] : [below]))
   const enough = lossBound ** silent <= MISTAKE
   // A router that limits its errors stays silent about hi, yet has named lo.
-  if (enough) return { kind: 'found', boundary: { lo, hi }, by: signalNames(facts, lo) ? 'signal' : 'silence' }
+  const isSaid = signalNames(facts, lo) || provenDead(factsOf(facts, hi))
+  if (enough) return { kind: 'found', boundary: { lo, hi }, by: isSaid ? 'signal' : 'silence' }
   if (silent >= MOST_CONFIRMATIONS) return { kind: 'give-up', boundary: { lo, hi } }
   return { kind: 'confirm', passes: lo, lost: hi, times: CONFIRM_BATCH }
 }
@@ -141,6 +142,14 @@ function signalNames(facts: readonly SizeFacts[], lo: number): boolean {
 
 function provenDead(fact: SizeFacts | undefined): boolean {
   return fact !== undefined && (fact.refused || fact.signals.length > 0)
+}
+
+/**
+ * What is called too big, by somebody who names what passes. An error that names less than what passed, or nothing, may be forged, and the
+ * reply on its way behind it.
+ */
+function confirmedDead(fact: SizeFacts | undefined, lo: number): boolean {
+  return fact !== undefined && (fact.refused || fact.signals.some(({ mtu }) => mtu === lo))
 }
 
 function factsOf(facts: readonly SizeFacts[], size: number): SizeFacts | undefined {

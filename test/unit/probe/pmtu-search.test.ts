@@ -116,14 +116,37 @@ describe('without loss', () => {
   })
 })
 
+describe('an error that may have outrun the reply', () => {
+  const passed = (size: number): SizeFacts => ({ size, sent: 2, replies: 2, signals: [], refused: false })
+  const calledTooBig = (mtu: number | null): SizeFacts => {
+    return { size: 1478, sent: 2, replies: 0, signals: [{ from: '198.51.100.66', mtu }], refused: false }
+  }
+
+  test.for([[1300], [null]])(
+    'names %i, less than what passes: the boundary is asked again before it is believed',
+    ([mtu]) => {
+      const facts = [passed(36), passed(1477), calledTooBig(mtu ?? null)]
+      expect(nextStep(facts, question(1500))).toMatchObject({ kind: 'confirm', passes: 1477, lost: 1478 })
+    },
+  )
+
+  test('names what passes: that is the path MTU', () => {
+    const step = nextStep([passed(36), passed(1477), calledTooBig(1477)], question(1500))
+    expect(step).toEqual({ kind: 'found', boundary: { lo: 1477, hi: 1478 }, by: 'signal' })
+  })
+})
+
 describe('when the router names no size', () => {
   const nameless = () => ({ from: '198.51.100.1', mtu: null })
 
-  test.for([32_000, 17_914, 8166, 4352, 2002, 1492, 1006])('a plateau of %i is found in two rounds', (mtu) => {
-    const { step, rounds } = search({ mtu, loss: 0, signal: nameless }, question(65_535), never)
-    expect(step).toEqual({ kind: 'found', boundary: { lo: mtu, hi: mtu + 1 }, by: 'signal' })
-    expect(rounds).toBe(2)
-  })
+  test.for([32_000, 17_914, 8166, 4352, 2002, 1492, 1006])(
+    'a plateau of %i is found in two rounds, and confirmed',
+    (mtu) => {
+      const { step, rounds } = search({ mtu, loss: 0, signal: nameless }, question(65_535), never)
+      expect(step).toEqual({ kind: 'found', boundary: { lo: mtu, hi: mtu + 1 }, by: 'signal' })
+      expect(rounds).toBe(3)
+    },
+  )
 
   test('plateaus are asked only then, and stay inside the bracket', () => {
     expect(plateauSizes(1280, 1500)).toEqual([1492, 1493])
