@@ -6,13 +6,14 @@
  * slower moment of the machine meets both.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Cluster, type ClusterNode, startCluster } from '../test/bed/kubernetes/cluster.ts'
 import { inNamespace, netnsPath } from '../test/bed/namespace.ts'
+import { textOf } from '../test/bed/text.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAIRS = 9
@@ -71,19 +72,11 @@ async function peakOf(child: ChildProcess, ended: Promise<unknown>): Promise<num
 }
 
 function treeOf(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
   return [pid, ...children.flatMap(treeOf)]
 }
 
-const pssOf = (pid: number): number => Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0)
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
+const pssOf = (pid: number): number => Number(/^Pss:\s+(\d+)/m.exec(textOf(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0)
 
 /** A suite with our projects, files and set-up imports, whose tests do nothing. */
 function emptySuite(): string {

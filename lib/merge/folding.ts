@@ -61,11 +61,11 @@ export function foldInto(groups: readonly Group[], all: readonly NodeFinding[]):
 
 /** The cause that the nodes at one end of all these pairs name themselves; null: none does. */
 export function rootOf({ trouble, failing }: Group, kept: readonly Alike[]): Alike | null {
+  if (trouble === 'loss') return null
   const able = kept.filter(({ code, of }) => {
     if (isVague({ code }) || !of.some(isAboutPeers)) return false
     const nodes = new Set(of.map(({ node }) => node))
-    const isSame = trouble === 'loss' ? false : failing.every(({ from, to }) => nodes.has(from) || nodes.has(to))
-    return isSame
+    return failing.every(({ from, to }) => nodes.has(from) || nodes.has(to))
   })
   return able.toSorted(byRank)[0] ?? null
 }

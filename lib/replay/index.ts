@@ -118,7 +118,6 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
   const senders = sendersFor(targets, ownNameIn(plan))
   const counters: Record<string, number>[][] = []
   const sightings: (readonly Sighting[])[][] = []
-  let neighbours: Observed['neighbours'] = {}
   try {
     for (const rounds of windows) {
       traced?.read()
@@ -130,11 +129,11 @@ async function observe(plan: Plan, place: Place, targets: readonly Target[], win
       counters.push(after.map((now, index) => moved(before[index] ?? {}, now)))
       sightings.push(await Promise.all(watchers.map((watcher) => look(watcher))))
     }
-    neighbours = await neighboursOf(watchers)
   } finally {
     traced?.close()
     for (const { agent } of watchers) agent ? agent.ask('stopWatching').catch(() => undefined) : stopWatching()
   }
+  const neighbours = await neighboursOf(watchers)
   const isPod = (side: Side) => side === 'target' || (side === 'own' && watchers.some((one) => one.side === 'node'))
   const watched = watchers.map(({ side }, index): Watched => {
     const links = states[side]?.links ?? []

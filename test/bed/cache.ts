@@ -1,8 +1,9 @@
 /** What takes minutes to make is kept: E2E_CACHE, else ~/.cache/k8snetlook-e2e. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { textOf } from './text.ts'
 
 export function cacheDir(): string {
   const { E2E_CACHE } = process.env
@@ -46,13 +47,5 @@ function takes(lock: string): boolean {
     const pid = Number(textOf(lock))
     if (pid > 0 && !existsSync(`/proc/${pid}`)) rmSync(lock, { force: true })
     return false
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }

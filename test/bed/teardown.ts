@@ -2,10 +2,11 @@
  * Takes away what a test bed made, from what it left on disk: processes by id, namespaces, mounts, cgroups, files.
  * Synchronous and without help from the daemons, so that it also works when half of them never came up.
  */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './namespace.ts'
 import { kill, runs } from './processes.ts'
+import { textOf } from './text.ts'
 
 const CGROUPS = '/sys/fs/cgroup'
 
@@ -50,7 +51,7 @@ function findSandboxes(dir: string): { namespaces: string[]; files: string[] }[]
   const states = readable(dir).map((node) => join(dir, node, 'containerd/state/io.containerd.runtime.v2.task/k8s.io'))
   return states.flatMap((state) =>
     readable(state).map((id) => ({
-      namespaces: [...text(join(state, id, 'config.json')).matchAll(/\/netns\/(cni-[0-9a-f-]+)/g)].map(
+      namespaces: [...textOf(join(state, id, 'config.json')).matchAll(/\/netns\/(cni-[0-9a-f-]+)/g)].map(
         (match) => match[1] ?? '',
       ),
       files: [
@@ -65,7 +66,7 @@ function findSandboxes(dir: string): { namespaces: string[]; files: string[] }[]
 
 /** containerd writes its shim's address to `address` (1.x) or to `bootstrap.json` (2.x). */
 function shimSocket(bundle: string): string[] {
-  const written = text(join(bundle, 'address')) + text(join(bundle, 'bootstrap.json'))
+  const written = textOf(join(bundle, 'address')) + textOf(join(bundle, 'bootstrap.json'))
   return [...written.matchAll(/unix:\/\/(\/run\/containerd\/s\/[0-9a-f]+)/g)].map((match) => match[1] ?? '')
 }
 
@@ -74,7 +75,7 @@ function shims(dir: string): number[] {
   return readable('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
-      const [program = '', ...args] = text(`/proc/${pid}/cmdline`).split('\0')
+      const [program = '', ...args] = textOf(`/proc/${pid}/cmdline`).split('\0')
       return program.includes('containerd-shim') && args.some((arg) => arg.startsWith(`${dir}/`))
     })
     .map(Number)
@@ -82,7 +83,7 @@ function shims(dir: string): number[] {
 
 /** Processes in these namespaces, except for the bed's owner, who may have entered one. */
 function occupants(namespaces: readonly string[], dir: string): string[] {
-  const owner = text(join(dir, 'owner')).split(' ')[0]
+  const owner = textOf(join(dir, 'owner')).split(' ')[0]
   return namespaces.flatMap((name) => processesIn(name)).filter((pid) => pid !== '' && pid !== owner)
 }
 
@@ -135,15 +136,7 @@ function attempt(step: () => unknown): boolean {
   }
 }
 
-function text(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-const lines = (path: string) => text(path).split('\n').filter(Boolean)
+const lines = (path: string) => textOf(path).split('\n').filter(Boolean)
 
 function readable(dir: string): string[] {
   try {

@@ -164,15 +164,19 @@ describe('installed by an administrator', () => {
   const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'netcheck' } }
   const ACCOUNT = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'k8snetlook', namespace: 'netcheck' } }
 
+  async function expectNobodyAsked(said: string, next: string): Promise<void> {
+    const { exitCode, report, output } = await runEveryNode(cluster, { RUN_NAMESPACE: 'netcheck' })
+    expect(exitCode, output).toBe(2)
+    expect(output).toContain(said)
+    expect(output.replace(/\s+/g, ' ')).toContain(next)
+    expect(report.cluster).toBeUndefined()
+    await nothingRuns()
+  }
+
   test('Pod Security refuses the pods: no node is asked, and the label to set is named', async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'baseline' }
     await cluster.apply([{ ...NAMESPACE, metadata: { ...NAMESPACE.metadata, labels } }, ACCOUNT])
-    const { exitCode, report, output } = await runEveryNode(cluster, { RUN_NAMESPACE: 'netcheck' })
-    expect(exitCode, output).toBe(2)
-    expect(output).toContain('POD_NOT_ADMITTED')
-    expect(output.replace(/\s+/g, ' ')).toContain('pod-security.kubernetes.io/enforce=privileged')
-    expect(report.cluster).toBeUndefined()
-    await nothingRuns()
+    await expectNobodyAsked('POD_NOT_ADMITTED', 'pod-security.kubernetes.io/enforce=privileged')
   })
 
   test('a quota that is used up: no node is asked, and the quota is named', async () => {
@@ -186,12 +190,7 @@ describe('installed by an administrator', () => {
       )
       return status?.hard
     })
-    const { exitCode, report, output } = await runEveryNode(cluster, { RUN_NAMESPACE: 'netcheck' })
-    expect(exitCode, output).toBe(2)
-    expect(output).toContain('exceeded quota: few')
-    expect(output.replace(/\s+/g, ' ')).toContain('Raise the ResourceQuota that is named')
-    expect(report.cluster).toBeUndefined()
-    await nothingRuns()
+    await expectNobodyAsked('exceeded quota: few', 'Raise the ResourceQuota that is named')
   })
 })
 
