@@ -91,6 +91,11 @@ export class Gate implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
+    // before anything is written: a signal is heard when this function has ended
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.prependOnceListener(signal, () => this.#interrupt(signal))
+    }
+    process.prependListener('exit', () => this.#exit())
     const { nodeName, reportsDir, redact, printReports } = this.#settings
     if (printReports.length > 0) waitForReader(process.stdout)
     const host = this.#everyNode ? CLUSTER : hostname()
@@ -102,10 +107,6 @@ export class Gate implements Reporter {
     // an earlier run's reports that show names do not outlive the start of one that hides them
     else if (redact && last && last !== this.#label) removeReports(reportsDir, last)
     this.#write()
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.prependOnceListener(signal, () => this.#interrupt(signal))
-    }
-    process.prependListener('exit', () => this.#exit())
   }
 
   onTestRunStart(specs: readonly TestSpecification[]): void {

@@ -47,19 +47,17 @@ const LOOK: Readonly<Record<(typeof WRITTEN)[number], (text: string) => { comple
   },
 }
 
-async function killedAfter(ms: number, signal: NodeJS.Signals, name: string): Promise<void> {
+/** `moment`: resolves when the run is to be killed; it sees what the run has printed. From its first file on: before that it has written nothing. */
+async function killed(signal: NodeJS.Signals, name: string, moment: (printed: () => string) => Promise<void>) {
   const REPORTS_DIR = join(scratch, name)
-  let ended = false
+  let printed = () => ''
   await project
     .run(['run'], {
       env: { REPORTS_DIR },
-      during: async (child) => {
-        child.once('exit', () => {
-          ended = child.signalCode !== signal && child.exitCode === 0
-        })
-        // from its first word on: before that it has written nothing
-        for (let tries = 0; readDirectory(REPORTS_DIR).length === 0 && tries < 2000; tries++) await sleep(10)
-        await sleep(ms)
+      during: async (child, output) => {
+        printed = output
+        await until(() => readDirectory(REPORTS_DIR).length > 0)
+        await moment(output)
         child.kill(signal)
       },
     })
@@ -67,10 +65,16 @@ async function killedAfter(ms: number, signal: NodeJS.Signals, name: string): Pr
     .catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('ENOENT'))
   const left = WRITTEN.filter((file) => readDirectory(REPORTS_DIR).includes(file))
   const complete = left.map((file) => LOOK[file](readFileSync(join(REPORTS_DIR, file), 'utf8')).complete)
-  if (!ended && signal === 'SIGTERM') expect(`${left} ${complete}`).toBe(`${left} ${left.map(() => false)}`)
+  // the signal may come when all is said, even while the process ends
+  const ended = printed().includes('PASS, exit code 0')
+  if (signal === 'SIGTERM') expect(`${left} ${complete}`).toBe(`${WRITTEN} ${WRITTEN.map(() => ended)}`)
   // killed while the last of them were replaced: one that says it is whole stands before those that do not
   expect(complete).toEqual(complete.toSorted((a, b) => Number(b) - Number(a)))
   if (complete[0]) expect(readFileSync(join(REPORTS_DIR, WRITTEN[0]), 'utf8')).toContain('question 11')
+}
+
+async function until(so: () => boolean): Promise<void> {
+  for (let tries = 0; !so() && tries < 2000; tries++) await sleep(10)
 }
 
 function readDirectory(dir: string): string[] {
@@ -86,12 +90,16 @@ describe('every file is whole and says what is missing', () => {
   it(`SIGKILL after ${points.join(', ')} ms`, { timeout: 600_000 }, async () => {
     for (let first = 0; first < points.length; first += 4) {
       const some = points.slice(first, first + 4)
-      await Promise.all(some.map((ms, index) => killedAfter(ms, 'SIGKILL', `kill-${first + index}`)))
+      await Promise.all(some.map((ms, index) => killed('SIGKILL', `kill-${first + index}`, () => sleep(ms))))
     }
     const all = readDirectory(scratch).flatMap((run) => readDirectory(join(scratch, run)))
     // a test that never met a report would watch nothing
     expect(all.filter((file) => file === 'report-n1.json').length).toBeGreaterThan(points.length / 2)
   })
 
-  it.each([50, 800])('SIGTERM after %s ms', { timeout: 60_000 }, (ms) => killedAfter(ms, 'SIGTERM', `term-${ms}`))
+  it.each<[string, (printed: () => string) => Promise<void>]>([
+    ['before an answer', () => sleep(50)],
+    ['between the answers', (printed) => until(() => printed().includes('question'))],
+    ['about the end', (printed) => until(() => printed().includes('exit code'))],
+  ])('SIGTERM %s', { timeout: 60_000 }, (when, moment) => killed('SIGTERM', when.replaceAll(' ', '-'), moment))
 })
