@@ -21,7 +21,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /k8snetlook
 COPY --from=build /k8snetlook/node_modules ./node_modules
 COPY package.json vitest.config.ts LICENSE ./
-COPY bin/bundle.mjs bin/k8snetlook.mjs bin/merge.mjs ./bin/
+COPY bin/bundle.mjs bin/k8snetlook.mjs bin/merge.mjs bin/temporary.mjs ./bin/
 COPY checks ./checks
 COPY deploy ./deploy
 COPY lib ./lib

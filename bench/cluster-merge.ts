@@ -55,7 +55,7 @@ const whole = await timed(async (): Promise<Report> => {
   const part = partOf(runs)
   runs.length = 0
   const asked = await askedOf(part)
-  const { findings, follows } = joinedFindings(part, asked)
+  const { findings, follows } = joinedFindings(part, asked, 'npx vitest run')
   const results = asked.map((one): Result => ({ ...one, findings: follows.get(one.id) ?? [] }))
   return report(results, { node: 'cluster', source: null, findings, cluster: part, ...verdictOf(results, []) })
 })

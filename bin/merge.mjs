@@ -4,7 +4,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ensureTemporaryDirectory } from './temporary.mjs'
 
+ensureTemporaryDirectory()
 const dir = mkdtempSync(join(tmpdir(), 'k8snetlook-merge-'))
 try {
   const entry = join(import.meta.dirname, '../lib/report/merge.ts')

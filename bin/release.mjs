@@ -42,7 +42,8 @@ const USAGE = `npm run release -- [tarball] [image] [manifests] [options]; no wo
 /** What the tarball holds of the project, beside node_modules and Node.js. */
 const SHIPPED = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'vitest.config.ts'],
-  ...['bin/k8snetlook', 'bin/bundle.mjs', 'bin/k8snetlook.mjs', 'bin/merge.mjs', 'checks', 'deploy', 'lib', 'schema'],
+  ...['bin/k8snetlook', 'bin/bundle.mjs', 'bin/k8snetlook.mjs', 'bin/merge.mjs', 'bin/temporary.mjs'],
+  ...['checks', 'deploy', 'lib', 'schema'],
 ]
 
 const ARCH = { x64: 'amd64', arm64: 'arm64' }[process.arch]

@@ -33,7 +33,11 @@ export interface Diagnosis {
   readonly follows: ReadonlyMap<string, readonly string[]>
 }
 
-type About = Pick<Report, 'node' | 'source'> & { readonly nodeAddresses: readonly string[] }
+type About = Pick<Report, 'node' | 'source'> & {
+  readonly nodeAddresses: readonly string[]
+  /** What is typed before the files of checks to ask them. */
+  readonly command: string
+}
 
 /** The findings of a run. A run without failures and warnings has none. */
 export function diagnose(about: About, all: readonly Case[]): Diagnosis {
@@ -370,10 +374,10 @@ function alikeEvidence({ addresses }: Gathered, names: Names): readonly Evidence
 const MOST_FILES = 3
 
 /** The command line that asks the explained checks again. */
-function again(results: readonly Result[], { source }: About): string {
+function again(results: readonly Result[], { source, command }: About): string {
   const files = [...new Set(results.map(({ file }) => file))].sort()
   const pod =
     source && files.some((file) => file.startsWith('checks/pod')) ? `SRC_POD=${source.namespace}/${source.name} ` : ''
   const places = [...new Set(files.map((file) => file.replace(/\/[^/]+$/, '')))]
-  return `${pod}npx vitest run ${(files.length > MOST_FILES ? places : files).join(' ')}`
+  return `${pod}${command} ${(files.length > MOST_FILES ? places : files).join(' ')}`
 }

@@ -31,8 +31,10 @@ export interface JoinedFindings {
 }
 
 /** A finding of all nodes before it is known which questions were asked. */
-interface Draft extends Pick<Finding, 'code' | 'cause' | 'confidence' | 'evidence' | 'remedy' | 'again' | 'hides'> {
+interface Draft extends Pick<Finding, 'code' | 'cause' | 'confidence' | 'evidence' | 'remedy' | 'hides'> {
   readonly verdict: 'fail' | 'warn'
+  /** Nodes that are to be asked again; none: all. */
+  readonly asks: readonly string[]
   /** See `keyOf`. */
   readonly touches: ReadonlySet<string>
 }
@@ -40,16 +42,17 @@ interface Draft extends Pick<Finding, 'code' | 'cause' | 'confidence' | 'evidenc
 /** Reports are written again and again while the checks of a run end: what its nodes said stays the same. */
 const drafted = new WeakMap<ClusterPart, readonly Draft[]>()
 
-/** `asked`: the cluster's own results. Nothing that is not green: no findings. */
-export function joinedFindings(part: ClusterPart, asked: readonly Result[]): JoinedFindings {
+/** `asked`: the cluster's own results. `command`: what is typed before the checks to ask them. Nothing that is not green: no findings. */
+export function joinedFindings(part: ClusterPart, asked: readonly Result[], command: string): JoinedFindings {
   const drafts = drafted.get(part) ?? draftsOf(part)
   drafted.set(part, drafts)
-  const findings = drafts.map(({ verdict, touches, ...draft }, index): Finding => {
+  const findings = drafts.map(({ verdict, asks, touches, ...draft }, index): Finding => {
     const explained = asked.filter((result) => {
       const key = keyOf(result)
       return key !== null && touches.has(key) && isAnsweredBy(result, draft.code, verdict)
     })
-    return { id: `${draft.code}-${index + 1}`, ...draft, explains: explained.map(({ id }) => id) }
+    const again = againFor(asks, command)
+    return { id: `${draft.code}-${index + 1}`, ...draft, again, explains: explained.map(({ id }) => id) }
   })
   const follows = new Map<string, string[]>()
   for (const { id, explains } of findings) {
@@ -132,9 +135,7 @@ function draftOfGroup(folding: Folding, part: ClusterPart): Draft {
     confidence: isProven(group, part.pairs) ? 'proven' : 'likely',
     evidence: [pairTable(group), ...toldTable(told), ...differenceTable(focus, part)],
     remedy: best?.remedy ?? CODES[code]?.remedy ?? '',
-    again: againFor(
-      focus.length > 0 ? nodesAround(group, focus) : group.scope === 'pairs' ? endsOf(group.failing) : [],
-    ),
+    asks: focus.length > 0 ? nodesAround(group, focus) : group.scope === 'pairs' ? endsOf(group.failing) : [],
     hides: group.trouble === 'unreached' && focus.length > 0 ? `what the pods on ${nodesText(focus)} are like` : null,
     verdict: verdictOf(folding),
     touches: new Set([...keysOf(group, part), ...besidePairs(told)]),
@@ -170,7 +171,7 @@ function draftOfNodes(one: Alike, folded: readonly Folding[], part: ClusterPart)
       ...differenceTable(few, part),
     ],
     remedy: remedyText(one),
-    again: againFor(names),
+    asks: names,
     hides: one.of.find(({ hides }) => hides !== null)?.hides ?? null,
     verdict: folded.length > 0 || one.of.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'warn',
     touches: new Set([
@@ -282,9 +283,9 @@ const nodeTable = ({ of }: Alike, { nodes }: ClusterPart): Evidence => {
 /** Names that a command line still holds; more nodes are asked by asking all. */
 const MOST_NAMES = 8
 
-function againFor(nodes: readonly string[]): string {
+function againFor(nodes: readonly string[], command: string): string {
   const only = nodes.length === 0 || nodes.length > MOST_NAMES ? '' : `NODES=${nodes.join(',')} `
-  return `${only}npx vitest run checks/cluster`
+  return `${only}${command} checks/cluster`
 }
 
 /** The nodes with some of those that asked them: alone one would have nobody to ask. */
@@ -313,7 +314,7 @@ function draftOfDifferences(part: ClusterPart): Draft[] {
       confidence: 'proven',
       evidence: [cappedTable('set differently', ['what', 'there', 'elsewhere', 'nodes', 'which'], rows)],
       remedy: CLUSTER_WARNINGS.NODE_DIFFERS.remedy,
-      again: againFor([]),
+      asks: [],
       hides: null,
       verdict: 'warn',
       touches: new Set(['differences']),

@@ -342,7 +342,8 @@ export class Gate implements Reporter {
     const environment = this.#environment()
     const source = plan?.source.state === 'known' ? plan.source.value : null
     const errors = this.#allErrors
-    const about = { node: this.#node, source, nodeAddresses: plan?.node.internalIPs ?? [] }
+    const { command } = this.#settings.surroundings
+    const about = { node: this.#node, source, nodeAddresses: plan?.node.internalIPs ?? [], command }
     const { findings, follows } = diagnose(about, cases)
     const results = cases.map(({ result }): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
     const report: Report = {
@@ -394,7 +395,9 @@ export class Gate implements Reporter {
   #clusterReportOf(asked: readonly Result[]): Report {
     const plan = this.#clusterPlan
     const part = plan?.cluster.state === 'known' ? plan.cluster.value : undefined
-    const { findings, follows } = part ? joinedFindings(part, asked) : { findings: [], follows: new Map() }
+    const { findings, follows } = part
+      ? joinedFindings(part, asked, this.#settings.surroundings.command)
+      : { findings: [], follows: new Map() }
     const results = asked.map((result): Result => ({ ...result, findings: follows.get(result.id) ?? [] }))
     const report: Report = {
       ...this.#frame(plan),

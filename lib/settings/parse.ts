@@ -75,11 +75,13 @@ export interface Settings {
   readonly gateRegressions: boolean
   /** File of waivers. */
   readonly knownIssues: string | null
-  /** What Kubernetes, the system and a pipeline set, not the user: where the in-cluster API is, the home directory, who runs the run. */
+  /** What Kubernetes, the system, a pipeline and the launcher set, not the user: where the in-cluster API is, the home directory, who runs the run. */
   readonly surroundings: {
     readonly home: string | null
     readonly inCluster: { readonly host: string; readonly port: string } | null
     readonly pipeline: Pipeline | null
+    /** What is typed before the checks to ask them: in an installed product there is no npx. */
+    readonly command: 'npx vitest run' | 'k8snetlook'
   }
   /** The variables that were set, as text. */
   readonly given: readonly { readonly name: SettingName; readonly value: string }[]
@@ -135,6 +137,7 @@ export function parseSettings(env: Environment): ParsedSettings {
       home: raw('HOME'),
       inCluster: host === null ? null : { host, port: raw('KUBERNETES_SERVICE_PORT') ?? '443' },
       pipeline: pipelineOf(raw),
+      command: raw('K8SNETLOOK_LAUNCHED') === null ? 'npx vitest run' : 'k8snetlook',
     },
     given: SETTINGS.flatMap(({ name }) => {
       const value = raw(name)

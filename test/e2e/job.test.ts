@@ -77,6 +77,8 @@ describe('applied, read and deleted as the README says', () => {
       expect(troubles(run.report), run.output).toEqual(fault.expect.troubles.flatMap(linesOf).sort())
       expect(run.exitCode).toBe(1)
       expect(run.junit).toContain('UNREACHABLE')
+      const again = /^SRC_POD=default\/\S+ k8snetlook checks\/pod/
+      expect(run.report.findings.map((one) => one.again)).toEqual([expect.stringMatching(again)])
       expectJUnit(run)
     } finally {
       await fault.undo(cluster)

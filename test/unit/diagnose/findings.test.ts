@@ -618,6 +618,8 @@ describe('what follows from what', () => {
     )
     const many = ['pod/a', 'pod/b', 'pod/c', 'pod/d'].map((check) => failing(check, 'UNREACHABLE', [flow(WAY.nodeIn)]))
     expect(first(many)?.again).toBe('SRC_POD=default/bbox npx vitest run checks/pod')
+    const installed = diagnose({ ...about, command: 'k8snetlook' }, many)
+    expect(installed.findings[0]?.again).toBe('SRC_POD=default/bbox k8snetlook checks/pod')
   })
 
   test('every failing check is in a finding, and every finding explains one', () => {

@@ -134,6 +134,7 @@ export const about = {
   node: 'n1',
   source: { namespace: 'default', name: 'bbox', foundBy: 'CRI' },
   nodeAddresses: [NODE],
+  command: 'npx vitest run',
 }
 
 export const failing = (

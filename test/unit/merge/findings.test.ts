@@ -8,7 +8,7 @@ import { byTunnel, type Cluster, clusterOf, type Fault, nameOf, ownTrouble, runs
 async function joined(cluster: Cluster) {
   const part = clusterOf(cluster)
   const asked = await askedOf(part)
-  const { findings, follows } = joinedFindings(part, asked)
+  const { findings, follows } = joinedFindings(part, asked, 'npx vitest run')
   return { part, asked, findings, follows, codes: findings.map(({ code }) => code), bad: notGreen(asked) }
 }
 
@@ -363,14 +363,14 @@ describe('for every cluster', () => {
         const runs = runsOf(clusterFor(given))
         const part = partOf(runs)
         const asked = await askedOf(part)
-        const { findings, follows } = joinedFindings(part, asked)
+        const { findings, follows } = joinedFindings(part, asked, 'npx vitest run')
         const shuffled = runs
           .map((run) => ({ run, at: random.next().value as number }))
           .toSorted((a, b) => a.at - b.at)
           .map(({ run }) => run)
         const again = partOf(shuffled)
         expect(again).toEqual(part)
-        expect(joinedFindings(again, asked)).toEqual({ findings, follows })
+        expect(joinedFindings(again, asked, 'npx vitest run')).toEqual({ findings, follows })
         for (const { code, cause } of findings) {
           expect(CODES[code]?.kind).toMatch(/fail|warn/)
           expect(cause).not.toMatch(/undefined|null|NaN/)

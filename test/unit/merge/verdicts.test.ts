@@ -242,7 +242,7 @@ describe('every DNS replica answers every node', () => {
     )
     const part = clusterOf({ nodes: 4, own: (node) => ({ results: [asked(node === 'n2')] }) })
     const results = await askedOf(part)
-    const { findings } = joinedFindings(part, results)
+    const { findings } = joinedFindings(part, results, 'npx vitest run')
     expect(findings).toMatchObject([
       { code: 'DNS_NO_ANSWER', explains: [expect.stringMatching(/^checks\/cluster\/dns-replicas/)] },
     ])
@@ -266,7 +266,7 @@ describe('the nodes are set alike', () => {
     const part = clusterOf({ nodes: 5, environment: differing('ipv4/ip_forward', '0') })
     const results = await askedOf(part, true)
     expect(notGreen(results)).toEqual(['settings-alike: fail NODE_DIFFERS'])
-    expect(joinedFindings(part, results).findings).toMatchObject([
+    expect(joinedFindings(part, results, 'npx vitest run').findings).toMatchObject([
       { code: 'NODE_DIFFERS', explains: [expect.any(String)] },
     ])
   })

@@ -47,11 +47,17 @@ test('two reports of one node are told apart', () => {
   expect(classes).toContain('k8snetlook.n1 (2).pod.gateway')
 })
 
-test('as a user runs it', { timeout: 30_000 }, () => {
+test.each([
+  ['as a user runs it', {}],
+  ['with a root file system that cannot be written, as in the image', { TMPDIR: '/proc/nowhere' }],
+])('%s', { timeout: 30_000 }, (_, env) => {
   const command = fileURLToPath(new URL('../../../bin/merge.mjs', import.meta.url))
-  const output = join(dir, 'all.xml')
-  execFileSync(process.execPath, [command, '--output', output, written('n1')])
+  const [input, output] = [written('n1'), join(dir, 'all.xml')]
+  const given = { ...process.env, REPORTS_DIR: join(dir, 'reports'), ...env }
+  execFileSync(process.execPath, [command, '--output', output, input], { env: given })
   expect(names(readFileSync(output, 'utf8'))).toHaveLength(everything.length + 1)
+  const left = readdirSync(dir, { recursive: true }).map(String)
+  expect(left.filter((name) => name.includes('.tmp'))).toEqual([])
 })
 
 test.each([

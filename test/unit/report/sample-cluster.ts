@@ -9,7 +9,7 @@ import { report } from './sample.ts'
 export async function clusterReport(cluster: Cluster, changes: Partial<Report> = {}): Promise<Report> {
   const part = clusterOf(cluster)
   const asked = await askedOf(part)
-  const { findings, follows } = joinedFindings(part, asked)
+  const { findings, follows } = joinedFindings(part, asked, 'npx vitest run')
   const results = asked.map((one): Result => ({ ...one, findings: follows.get(one.id) ?? [] }))
   const settings = [{ name: 'NODES', value: '' }]
   const about = { node: 'cluster', source: null, notes: [], settings, findings, cluster: part }
