@@ -1,7 +1,6 @@
 /** Which causes, found by a check of their own, explain the end of a flow's packets: pure. */
 import type { Code, Place, Result } from '../types.ts'
-import { isVirtual } from './causes.ts'
-import { type Names, nodeOf } from './names.ts'
+import { isVirtual, type Names, nodeOf } from './names.ts'
 import type { Branch, Stage } from './trace.ts'
 
 interface Reach {

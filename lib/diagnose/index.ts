@@ -4,13 +4,14 @@
  */
 import type { FlowSeen, Observed } from '../state.ts'
 import type { Answer, Evidence, Finding, Place, Report, Result, Target } from '../types.ts'
-import { type Around, type Cause, causeOf, isVirtual } from './causes.ts'
+import type { Around, Cause } from './cause.ts'
+import { causeOf } from './causes.ts'
 import { CODES, rankOf } from './codes.ts'
 import { brings, covers } from './covers.ts'
 import { failingTargets, isPathFailure } from './failing.ts'
 import { HIDES } from './hides.ts'
 import { lossOf } from './loss.ts'
-import { called, type Names, namesOf, nodeOf, wire } from './names.ts'
+import { called, isVirtual, type Names, namesOf, nodeOf, wire } from './names.ts'
 import { type Branch, branchesOf, type Sides } from './trace.ts'
 
 /** A result with what its replay saw. */

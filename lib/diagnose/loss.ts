@@ -1,6 +1,6 @@
 /** Where on its way a part of a flow's packets is lost: pure. */
 import type { FilterSeen, FlowSeen, Station } from '../state.ts'
-import type { Around, Cause } from './causes.ts'
+import type { Around, Cause } from './cause.ts'
 import { askingSide, called } from './names.ts'
 
 /** Packets that reached one point of the way. */

@@ -39,3 +39,11 @@ export const askingSide = (place: Place, { node, pod }: Names): string =>
 /** "TCP port 8080", "ICMP echo", "UDP port 53". */
 export const wire = ({ protocol, port }: Target): string =>
   protocol === 'tcp' || protocol === 'udp' ? `${protocol.toUpperCase()} port ${port}` : 'ping'
+
+/** Whether a target of this role has an address that is nobody's: a Service's. */
+export const isVirtual = (role: string): boolean =>
+  /service|nameserver|ClusterIP/i.test(role) && !/endpoint|replica/i.test(role)
+
+/** "-n default web" of "default/web". */
+export const podFlags = (name: string | undefined): string =>
+  name?.includes('/') ? `-n ${name.replace('/', ' ')}` : (name ?? '')

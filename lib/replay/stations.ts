@@ -1,5 +1,5 @@
 /** From what the taps saw to the stations of each flow: pure. */
-import { isVirtual } from '../diagnose/causes.ts'
+import { isVirtual } from '../diagnose/names.ts'
 import { canonicalAddress } from '../packet/address.ts'
 import { ACK, type SeenPacket } from '../packet/frame.ts'
 import type { Sighting } from '../probe/watch.ts'
