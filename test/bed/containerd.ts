@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import type { AddressPlan } from './addresses.ts'
 import type { Bed, Daemon } from './bed.ts'
 import { BUSYBOX } from './image.ts'
-import { run } from './namespace.ts'
+import { networkName, run } from './namespace.ts'
 
 export interface Containerd {
   readonly daemon: Daemon
@@ -129,7 +129,7 @@ function cniConfig(prefix: string, i: number, dir: string, plan: AddressPlan): o
   const ranges = plan.podSubnet(i).map((subnet) => [{ subnet }])
   return {
     cniVersion: '0.4.0',
-    name: `bed-${prefix}`,
+    name: networkName(prefix),
     plugins: [
       {
         type: 'bridge',

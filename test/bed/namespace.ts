@@ -15,6 +15,9 @@ export function ip(line: string): string {
 /** Path of a named namespace, for setns and nsenter. */
 export const netnsPath = (name: string): string => `/run/netns/${name}`
 
+/** Of the pods of a bed, as CNI's configuration and its records have it. */
+export const networkName = (prefix: string): string => `bed-${prefix}`
+
 /** Runs a command in a named namespace (nsenter, not `ip netns exec`: that remounts /sys and runc then finds no cgroups). */
 export function inNamespace(name: string, command: string, ...args: string[]): string {
   return run('nsenter', [`--net=${netnsPath(name)}`, command, ...args])

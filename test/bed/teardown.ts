@@ -4,17 +4,19 @@
  */
 import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from './namespace.ts'
+import { networkName, run } from './namespace.ts'
 import { kill, runs } from './processes.ts'
 import { textOf } from './text.ts'
 
 const CGROUPS = '/sys/fs/cgroup'
+/** What CNI made for each pod, by network and pod (libcni's cache). */
+const CNI_RECORDS = '/var/lib/cni/results'
 
 /** Removes the bed at `dir` and returns what could not be removed, one line each; empty when all is gone. */
 export function teardown(dir: string, prefix: string): string[] {
   // the daemons first: a kubelet would start its pods again, containerd its shims
   for (const identity of lines(join(dir, 'pids'))) if (runs(identity)) kill(Number(identity.split(' ')[0]))
-  const sandboxes = findSandboxes(dir)
+  const sandboxes = findSandboxes(dir, prefix)
   for (const pid of shims(dir)) kill(pid)
   const groups = cgroups(prefix)
   const names = [...ownNamespaces(prefix), ...sandboxes.flatMap((sandbox) => sandbox.namespaces)]
@@ -46,22 +48,22 @@ export function leftovers(dir: string, prefix: string, namespaces: readonly stri
   ]
 }
 
-/** Pods that a containerd of this bed started: the namespaces that CNI pinned, and files outside of the bed. */
-function findSandboxes(dir: string): { namespaces: string[]; files: string[] }[] {
+/**
+ * Pods that a containerd of this bed started: the namespaces that CNI pinned, and files outside of the bed. A pod that was
+ * being deleted has no bundle any more, but CNI's record of what it made, until that is unmade.
+ */
+function findSandboxes(dir: string, prefix: string): { namespaces: string[]; files: string[] }[] {
   const states = readable(dir).map((node) => join(dir, node, 'containerd/state/io.containerd.runtime.v2.task/k8s.io'))
-  return states.flatMap((state) =>
-    readable(state).map((id) => ({
-      namespaces: [...textOf(join(state, id, 'config.json')).matchAll(/\/netns\/(cni-[0-9a-f-]+)/g)].map(
-        (match) => match[1] ?? '',
-      ),
-      files: [
-        ...shimSocket(join(state, id)),
-        ...readable('/var/lib/cni/results')
-          .filter((name) => name.includes(id))
-          .map((name) => `/var/lib/cni/results/${name}`),
-      ],
-    })),
-  )
+  const records = readable(CNI_RECORDS)
+  const recorded = new RegExp(`^${networkName(prefix)}-([0-9a-f]{64})-`)
+  const ids = new Set([...states.flatMap(readable), ...records.flatMap((name) => recorded.exec(name)?.[1] ?? [])])
+  return [...ids].map((id) => {
+    const bundles = states.map((state) => join(state, id))
+    const files = records.filter((name) => name.includes(id)).map((name) => join(CNI_RECORDS, name))
+    const told = [...bundles.map((bundle) => join(bundle, 'config.json')), ...files].map(textOf).join()
+    const namespaces = [...told.matchAll(/\/netns\/(cni-[0-9a-f-]+)/g)].map((match) => match[1] ?? '')
+    return { namespaces: [...new Set(namespaces)], files: [...bundles.flatMap(shimSocket), ...files] }
+  })
 }
 
 /** containerd writes its shim's address to `address` (1.x) or to `bootstrap.json` (2.x). */

@@ -8,7 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openBed } from '../bed/bed.ts'
+import { run } from '../bed/namespace.ts'
 import { leftovers } from '../bed/teardown.ts'
+import { textOf } from '../bed/text.ts'
 
 const PREFIX = 'e2ebed'
 const DIR = join(tmpdir(), `k8snetlook-${PREFIX}`)
@@ -38,6 +40,13 @@ async function gone(): Promise<string[]> {
 /** Everything of containerd's and CNI's that lives outside of the bed's directory, on the whole machine. */
 const outside = () => ['/run/netns', '/run/containerd/s', '/var/lib/cni/results'].flatMap(list).sort()
 
+/** The one shim among what a bed has, and the id of its pod. */
+function shimOf(made: readonly string[]): { pid: number; pod: string } {
+  const pid = Number(made.find((line) => line.startsWith('shim'))?.split(' ')[2])
+  const [, pod = 'unknown'] = /-id\0([0-9a-f]{64})/.exec(textOf(`/proc/${pid}/cmdline`)) ?? []
+  return { pid, pod }
+}
+
 function list(dir: string): string[] {
   try {
     return readdirSync(dir).map((name) => `${dir}/${name}`)
@@ -52,13 +61,30 @@ describe('a bed whose owner ends by', () => {
     const made = leftovers(DIR, PREFIX)
     expect(made).toEqual(expect.arrayContaining([`namespace ${PREFIX}-n1`, `directory ${DIR}`]))
     expect(made.filter((line) => line.startsWith('shim process'))).toHaveLength(1)
-    const pod = readFileSync(`/proc/${made.find((line) => line.startsWith('shim'))?.split(' ')[2]}/cmdline`, 'utf8')
-    const id = /-id\0([0-9a-f]{64})/.exec(pod)?.[1] ?? 'unknown'
-    expect(outside().filter((path) => path.includes(id))).not.toEqual([])
+    const { pod } = shimOf(made)
+    expect(outside().filter((path) => path.includes(pod))).not.toEqual([])
     owner.kill(signal)
     expect(await gone()).toEqual([])
-    expect(outside().filter((path) => path.includes(id))).toEqual([])
+    expect(outside().filter((path) => path.includes(pod))).toEqual([])
   })
+})
+
+test('a pod that is being deleted when the bed ends leaves nothing behind', async () => {
+  const owner = await startOwner()
+  const shim = shimOf(leftovers(DIR, PREFIX))
+  const bundle = join(DIR, 'n1/containerd/state/io.containerd.runtime.v2.task/k8s.io', shim.pod)
+  const records = outside().filter((path) => path.includes(shim.pod))
+  const [, pinned = 'unknown'] = /\/netns\/(cni-[0-9a-f-]+)/.exec(records.map(textOf).join()) ?? []
+  expect(outside()).toContain(`/run/netns/${pinned}`)
+  // its process, its socket and its bundle go first, then what CNI made for it
+  const [, socket = 'unknown'] = /unix:\/\/(\S+)/.exec(textOf(join(bundle, 'address'))) ?? []
+  process.kill(shim.pid, 'SIGKILL')
+  run('umount', ['-l', join(bundle, 'rootfs')])
+  rmSync(bundle, { recursive: true })
+  rmSync(socket)
+  owner.kill('SIGTERM')
+  expect(await gone()).toEqual([])
+  expect(outside().filter((path) => path.includes(shim.pod) || path.endsWith(pinned))).toEqual([])
 })
 
 test('a prefix that is in use is refused, naming the process', async () => {
