@@ -10,7 +10,7 @@ import { deadline } from './deadline.ts'
 import { type DnsResult, type DnsState, NOTHING, readReply } from './dns-result.ts'
 import { askOverUdp } from './dns-udp.ts'
 import { eachWithin } from './pool.ts'
-import { dial, type TcpState } from './tcp.ts'
+import { dial, isNextHopSilent, NEXT_HOP_SILENT, type TcpState } from './tcp.ts'
 
 export type { DnsAnswer, DnsMeaning, DnsQuestion, DnsType } from '../packet/dns.ts'
 export type { DnsResult, DnsState } from './dns-result.ts'
@@ -64,6 +64,9 @@ async function askOnce(
   const { socket, result } = await dial(target, { budgetMs }, oneBackend ? [0] : undefined)
   const tries = result.resent ? 2 : 1
   const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries, detail: result.errno }
+  if (isNextHopSilent(result)) {
+    return { result: { ...base, state: 'no-answer', detail: NEXT_HOP_SILENT }, closed: false }
+  }
   if (!socket) return { result: { ...base, state: FROM_TCP[result.state] }, closed: false }
   const id = randomInt(0x10000)
   const started = performance.now()

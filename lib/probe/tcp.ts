@@ -48,6 +48,16 @@ export interface TcpResult {
   readonly resent?: boolean
 }
 
+/** The kernel gives up on a next hop after three ARP or NDP requests, a second apart (net/core/neighbour.c). */
+const NEIGHBOUR_GIVES_UP_MS = 2500
+
+/** How it is said that the next hop is silent. */
+export const NEXT_HOP_SILENT = 'the next hop answered no ARP or NDP request'
+
+/** Whether this kernel itself gave up: the same errno comes from a router's ICMP error within a round trip, and then somebody refused. */
+export const isNextHopSilent = ({ state, errno, ms }: Pick<TcpResult, 'state' | 'errno' | 'ms'>): boolean =>
+  state === 'rejected' && errno === 'EHOSTUNREACH' && (ms ?? 0) >= NEIGHBOUR_GIVES_UP_MS
+
 export interface TcpOptions {
   /** Milliseconds a target has to answer; default 3000, below which one lost SYN would decide. */
   readonly budgetMs?: number

@@ -4,7 +4,7 @@ import type { DnsResult } from '../probe/dns.ts'
 import type { HttpsResult } from '../probe/http.ts'
 import { type EchoResult, judgeEcho } from '../probe/icmp.ts'
 import { clockExplains } from '../probe/state/clock.ts'
-import type { TcpResult, TcpState } from '../probe/tcp.ts'
+import { isNextHopSilent, NEXT_HOP_SILENT, type TcpResult, type TcpState } from '../probe/tcp.ts'
 import type { UdpResult } from '../probe/udp.ts'
 import type { Answer, Code } from '../types.ts'
 
@@ -19,15 +19,10 @@ const TCP: Record<TcpState, { code: Code | null; said: string }> = {
   'not-asked': { code: 'UNREACHABLE', said: 'not asked: hundreds before it were silent' },
 }
 
-/** The kernel gives up on a next hop after three ARP or NDP requests, a second apart (net/core/neighbour.c). */
-const NEIGHBOUR_GIVES_UP_MS = 2500
-
 /** A TCP connection: connected is right, everything else is not. */
-export function tcpAnswer({ target, state, ms, errno, resent }: TcpResult): Answer {
-  // The same errno comes from a router's ICMP error within a round trip: then somebody refused.
-  if (state === 'rejected' && errno === 'EHOSTUNREACH' && (ms ?? 0) >= NEIGHBOUR_GIVES_UP_MS) {
-    return { target, code: 'UNREACHABLE', said: 'the next hop answered no ARP or NDP request', ms: null }
-  }
+export function tcpAnswer(result: TcpResult): Answer {
+  const { target, state, ms, errno, resent } = result
+  if (isNextHopSilent(result)) return { target, code: 'UNREACHABLE', said: NEXT_HOP_SILENT, ms: null }
   const { code, said } = TCP[state]
   return { target, code, said: errno ? `${said} (${errno})` : said, ms, ...(resent ? { resent } : {}) }
 }

@@ -13,13 +13,20 @@ export interface TypedAnswer extends Answer {
 const isDropped = (answer: Answer): boolean =>
   answer.code === 'DNS_NO_ANSWER' && isSilence(answer) && !answer.said.startsWith(WRONG_SOURCE)
 
+/** Codes of a server that said nothing, or of a path that let nothing through. */
+const NOT_HEARD: ReadonlySet<Code> = new Set([
+  ...['DNS_NO_ANSWER', 'NOTHING_LISTENING', 'REJECTED', 'NO_ROUTE', 'PROBE_INCONCLUSIVE', 'BACKEND_DEAD'],
+])
+
+const isHeard = ({ code }: Answer): boolean => code === null || !NOT_HEARD.has(code)
+
 /** The record type whose queries are all dropped while all those of other types are answered; null: there is none. */
 export function droppedType(answers: readonly TypedAnswer[]): DnsType | null {
   const types = [...new Set(answers.map(({ type }) => type))]
   const dead = types.filter((type) => answers.every((one) => one.type !== type || isDropped(one)))
   const [only] = dead
   if (only === undefined || dead.length === types.length) return null
-  return answers.some((one) => one.type !== only && isSilence(one)) ? null : only
+  return answers.every((one) => one.type === only || isHeard(one)) ? only : null
 }
 
 /** How a dropped record type is said. */
@@ -47,17 +54,12 @@ export function together(answers: readonly TypedAnswer[]): Answer {
 const BLOCKED: Partial<Record<Protocol, Code>> = { udp: 'DNS_UDP_BLOCKED', tcp: 'DNS_TCP_BLOCKED' }
 const OTHER: Partial<Record<Protocol, Protocol>> = { udp: 'tcp', tcp: 'udp' }
 
-/** Codes of a server that said nothing, or of a path that let nothing through. */
-const NOT_HEARD: ReadonlySet<Code> = new Set([
-  ...['DNS_NO_ANSWER', 'NOTHING_LISTENING', 'REJECTED', 'NO_ROUTE', 'PROBE_INCONCLUSIVE', 'BACKEND_DEAD'],
-])
-
 /** Where a server is silent over one protocol and heard over the other, the first is blocked. */
 export function blockedProtocols(answers: readonly Answer[]): readonly Answer[] {
   return answers.map((answer) => {
     const { address, protocol = 'udp' } = answer.target
     const other = answers.find(({ target }) => target.address === address && target.protocol === OTHER[protocol])
-    const heard = other !== undefined && (other.code === null || !NOT_HEARD.has(other.code))
+    const heard = other !== undefined && isHeard(other)
     const code = BLOCKED[protocol]
     if (!isDropped(answer) || !heard || code === undefined) return answer
     const [here, there] = [protocol, OTHER[protocol] ?? ''].map((name) => name.toUpperCase())

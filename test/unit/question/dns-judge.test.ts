@@ -41,6 +41,7 @@ describe('a record type', () => {
     ['everything silent', [silent('A'), silent('AAAA')], null],
     ['an answer from a wrong address is not dropped', [good('A'), strange], null],
     ['only one type was asked', [silent('A')], null],
+    ['a refusal of the other type is no answer', [silent('AAAA'), said('REJECTED')], null],
   ] as const)('%s: %s', (_, answers, dropped) => {
     expect(droppedType(answers)).toBe(dropped)
   })
@@ -77,6 +78,11 @@ describe('a protocol', () => {
       'an answer is one, whatever it says',
       [said('DNS_NXDOMAIN'), silent('A', tcp)],
       ['DNS_NXDOMAIN', 'DNS_TCP_BLOCKED'],
+    ],
+    [
+      'both out of reach, and the kernel said so of one TCP query in time',
+      [silent('A'), together([silent('AAAA', tcp), { ...said('REJECTED'), target: tcp }])],
+      ['DNS_NO_ANSWER', 'REJECTED'],
     ],
     ['both silent', [silent('A'), silent('A', tcp)], ['DNS_NO_ANSWER', 'DNS_NO_ANSWER']],
     ['a refusal is none', [said('NOTHING_LISTENING'), silent('A', tcp)], ['NOTHING_LISTENING', 'DNS_NO_ANSWER']],
