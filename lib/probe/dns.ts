@@ -9,8 +9,9 @@ import type { Target } from '../types.ts'
 import { deadline } from './deadline.ts'
 import { type DnsResult, type DnsState, NOTHING, readReply } from './dns-result.ts'
 import { askOverUdp } from './dns-udp.ts'
+import { NEXT_HOP_SILENT } from './next-hop.ts'
 import { eachWithin } from './pool.ts'
-import { dial, isNextHopSilent, NEXT_HOP_SILENT, type TcpState } from './tcp.ts'
+import { dial, type TcpState } from './tcp.ts'
 
 export type { DnsAnswer, DnsMeaning, DnsQuestion, DnsType } from '../packet/dns.ts'
 export type { DnsResult, DnsState } from './dns-result.ts'
@@ -63,9 +64,13 @@ async function askOnce(
 ): Promise<{ readonly result: DnsResult; readonly closed: boolean }> {
   const { socket, result } = await dial(target, { budgetMs }, oneBackend ? [0] : undefined)
   const tries = result.resent ? 2 : 1
-  const base = { ...NOTHING, target, question, transport: 'tcp' as const, tries, detail: result.errno }
-  if (isNextHopSilent(result)) {
-    return { result: { ...base, state: 'no-answer', detail: NEXT_HOP_SILENT }, closed: false }
+  const base = {
+    ...NOTHING,
+    target,
+    question,
+    transport: 'tcp' as const,
+    tries,
+    detail: result.state === 'unresolved' ? NEXT_HOP_SILENT : result.errno,
   }
   if (!socket) return { result: { ...base, state: FROM_TCP[result.state] }, closed: false }
   const id = randomInt(0x10000)
@@ -82,6 +87,7 @@ const FROM_TCP: Readonly<Record<TcpState, DnsState>> = {
   connected: 'no-answer',
   refused: 'refused-port',
   rejected: 'rejected',
+  unresolved: 'no-answer',
   silent: 'no-answer',
   'no-route': 'no-route',
   'local-error': 'local-error',

@@ -1,10 +1,11 @@
 /** What pinging one target came to, and what that means. Pure. */
 import type { IcmpReason } from '../packet/icmp.ts'
 import type { Target } from '../types.ts'
+import { NEXT_HOP_SILENT } from './next-hop.ts'
 
 export interface EchoError {
-  /** 'local': this machine did not send; the others were said by ICMP. */
-  readonly kind: 'unreachable' | 'time-exceeded' | 'prohibited' | 'local'
+  /** 'local': this machine did not send; 'unresolved': its kernel gave up on the next hop; the others were said by ICMP. */
+  readonly kind: 'unreachable' | 'time-exceeded' | 'prohibited' | 'unresolved' | 'local'
   /** Who said so; null when it was this machine's own kernel. */
   readonly from: string | null
   readonly text: string
@@ -75,7 +76,7 @@ function stateOfLoss(loss: number): EchoState {
 }
 
 function stateWithoutReply(error: EchoError | null): EchoState {
-  if (error === null) return 'silent'
+  if (error === null || error.kind === 'unresolved') return 'silent'
   if (error.kind !== 'local' || error.code === 'EPERM') return 'rejected'
   return ROUTE_ERRNOS.has(error.code) ? 'no-route' : 'not-measured'
 }
@@ -97,6 +98,19 @@ const LOCAL_TEXTS: Readonly<Record<string, string>> = {
 export function localError(errno: string): EchoError {
   return { kind: 'local', from: null, text: LOCAL_TEXTS[errno] ?? `the kernel refused to send: ${errno}`, code: errno }
 }
+
+/** Host unreachable, and address unreachable: what a kernel says of its own echo too, when the next hop is silent. */
+const HOST_UNREACHABLE: ReadonlySet<string> = new Set(['icmp 3/1', 'icmp 1/3'])
+
+/** Whether nothing but "that host cannot be reached" came back: who said so is to be found out. */
+export const isHostUnreachable = ({ received, error }: EchoResult): boolean =>
+  received === 0 && HOST_UNREACHABLE.has(error?.code ?? '')
+
+/** The same result, where the kernel itself gave up on the next hop. */
+export const withSilentNextHop = (result: EchoResult): EchoResult => ({
+  ...result,
+  error: { kind: 'unresolved', from: null, text: NEXT_HOP_SILENT, code: result.error?.code ?? '' },
+})
 
 /** An ICMP error that answered one of our echoes. */
 export function remoteError(

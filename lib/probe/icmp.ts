@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Echoes, openEchoes, SMALLEST_ECHO } from '../socket/icmp-echo.ts'
 import type { Family, Target } from '../types.ts'
-import type { EchoError, EchoResult } from './icmp-result.ts'
+import { type EchoError, type EchoResult, isHostUnreachable, withSilentNextHop } from './icmp-result.ts'
 import {
   type EchoLimits,
   type EchoRow,
@@ -17,6 +17,7 @@ import {
   rowResult,
   type Waiting,
 } from './icmp-row.ts'
+import { isNextHopSilent } from './next-hop.ts'
 
 export {
   type EchoError,
@@ -91,8 +92,11 @@ async function echoFamily(family: Family, targets: readonly Target[], options: E
   } finally {
     opening.echoes.close()
   }
-  return rows.map(rowResult)
+  return Promise.all(rows.map(rowResult).map(withNextHop))
 }
+
+const withNextHop = async (result: EchoResult): Promise<EchoResult> =>
+  isHostUnreachable(result) && (await isNextHopSilent(result.target.address)) ? withSilentNextHop(result) : result
 
 async function sweep(echoes: Echoes, rows: readonly EchoRow[], limits: EchoLimits): Promise<void> {
   let undecided = rows

@@ -8,6 +8,7 @@ import { retransmissions } from '../socket/tcp-info.ts'
 import { type SocketOwner, tcpSocketOf } from '../socket/tcp-socket.ts'
 import type { Target } from '../types.ts'
 import { deadline } from './deadline.ts'
+import { isNextHopSilent } from './next-hop.ts'
 import { eachWithin } from './pool.ts'
 
 export type { SocketOwner } from '../socket/tcp-socket.ts'
@@ -16,8 +17,8 @@ export type { SocketOwner } from '../socket/tcp-socket.ts'
  * connected   the handshake ended; with errno ECONNRESET the peer took it back at once (net/ipv4/tcp_input.c, tcp_reset:
  *             a reset of a SYN is ECONNREFUSED, ECONNRESET needs an established connection)
  * refused     ECONNREFUSED: a reset, or ICMP port unreachable; the two cannot be told apart without counters
- * rejected    an ICMP error came back (administratively prohibited, host or net unreachable), or, as EHOSTUNREACH after
- *             about 3 s, the kernel's own: the next hop did not answer ARP or NDP (net/ipv4/arp.c, arp_error_report)
+ * rejected    an ICMP error came back (administratively prohibited, host or net unreachable)
+ * unresolved  the kernel gave up on the next hop, which answers no ARP or NDP request
  * silent      nothing came back within the budget
  *             (EPERM: a local filter, such as a cgroup eBPF program, refused the system call)
  * no-route    this namespace's own routing refused: no packet was sent. Cilium's socket load balancer says the same
@@ -30,6 +31,7 @@ export type TcpState =
   | 'connected'
   | 'refused'
   | 'rejected'
+  | 'unresolved'
   | 'silent'
   | 'no-route'
   | 'local-error'
@@ -47,16 +49,6 @@ export interface TcpResult {
   /** Connected, but the kernel had to send a SYN again. A virtual address may have sent it to another backend then. */
   readonly resent?: boolean
 }
-
-/** The kernel gives up on a next hop after three ARP or NDP requests, a second apart (net/core/neighbour.c). */
-const NEIGHBOUR_GIVES_UP_MS = 2500
-
-/** How it is said that the next hop is silent. */
-export const NEXT_HOP_SILENT = 'the next hop answered no ARP or NDP request'
-
-/** Whether this kernel itself gave up: the same errno comes from a router's ICMP error within a round trip, and then somebody refused. */
-export const isNextHopSilent = ({ state, errno, ms }: Pick<TcpResult, 'state' | 'errno' | 'ms'>): boolean =>
-  state === 'rejected' && errno === 'EHOSTUNREACH' && (ms ?? 0) >= NEIGHBOUR_GIVES_UP_MS
 
 export interface TcpOptions {
   /** Milliseconds a target has to answer; default 3000, below which one lost SYN would decide. */
@@ -95,7 +87,7 @@ export async function connect(targets: readonly Target[], options: TcpOptions = 
     asked++
     const { socket, result } = await dial(target, options)
     socket?.destroySoon()
-    if (result.state === 'silent') silent++
+    if (result.state === 'silent' || result.state === 'unresolved') silent++
     else answered++
     return result
   })
@@ -152,7 +144,7 @@ export function tally(target: Target, results: readonly TcpResult[]): TcpTally {
     connected: count('connected'),
     refused: count('refused'),
     rejected: count('rejected'),
-    silent: count('silent'),
+    silent: count('silent', 'unresolved'),
     unsent: count('no-route', 'local-error', 'intercepted'),
     results,
   }
@@ -174,11 +166,23 @@ export function attemptsFor(backends: number): number {
  * Opens one connection with staggered sockets; the first that ends decides, the others are dropped. A socket is the
  * caller's to use and to close; 'connected' without one was reset at once.
  */
-export function dial(
+export async function dial(
   target: Target,
   options: TcpOptions = {},
   staggerMs: readonly number[] = STAGGER_MS,
-): Promise<{ readonly socket: Socket | null; readonly result: TcpResult }> {
+): Promise<Dialled> {
+  const { socket, result } = await firstToEnd(target, options, staggerMs)
+  const unreachable = result.state === 'rejected' && result.errno === 'EHOSTUNREACH'
+  if (!unreachable || !(await isNextHopSilent(target.address))) return { socket, result }
+  return { socket, result: { ...result, state: 'unresolved', ms: null } }
+}
+
+interface Dialled {
+  readonly socket: Socket | null
+  readonly result: TcpResult
+}
+
+function firstToEnd(target: Target, options: TcpOptions, staggerMs: readonly number[]): Promise<Dialled> {
   const port = requirePort(target)
   const budgetMs = options.budgetMs ?? BUDGET_MS
   return new Promise((resolve) => {

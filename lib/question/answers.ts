@@ -3,8 +3,9 @@ import { canonicalAddress } from '../packet/address.ts'
 import type { DnsResult } from '../probe/dns.ts'
 import type { HttpsResult } from '../probe/http.ts'
 import { type EchoResult, judgeEcho } from '../probe/icmp.ts'
+import { NEXT_HOP_SILENT } from '../probe/next-hop.ts'
 import { clockExplains } from '../probe/state/clock.ts'
-import { isNextHopSilent, NEXT_HOP_SILENT, type TcpResult, type TcpState } from '../probe/tcp.ts'
+import type { TcpResult, TcpState } from '../probe/tcp.ts'
 import type { UdpResult } from '../probe/udp.ts'
 import type { Answer, Code } from '../types.ts'
 
@@ -12,6 +13,7 @@ const TCP: Record<TcpState, { code: Code | null; said: string }> = {
   connected: { code: null, said: 'connected' },
   refused: { code: 'NOTHING_LISTENING', said: 'the connection was refused' },
   rejected: { code: 'REJECTED', said: 'an ICMP error said that it cannot be reached' },
+  unresolved: { code: 'UNREACHABLE', said: NEXT_HOP_SILENT },
   silent: { code: 'UNREACHABLE', said: 'no answer to any SYN' },
   'no-route': { code: 'NO_ROUTE', said: 'no route to it from here' },
   'local-error': { code: 'PROBE_INCONCLUSIVE', said: 'the socket could not be used' },
@@ -20,9 +22,7 @@ const TCP: Record<TcpState, { code: Code | null; said: string }> = {
 }
 
 /** A TCP connection: connected is right, everything else is not. */
-export function tcpAnswer(result: TcpResult): Answer {
-  const { target, state, ms, errno, resent } = result
-  if (isNextHopSilent(result)) return { target, code: 'UNREACHABLE', said: NEXT_HOP_SILENT, ms: null }
+export function tcpAnswer({ target, state, ms, errno, resent }: TcpResult): Answer {
   const { code, said } = TCP[state]
   return { target, code, said: errno ? `${said} (${errno})` : said, ms, ...(resent ? { resent } : {}) }
 }
@@ -67,7 +67,7 @@ export function echoAnswer(result: EchoResult): Answer {
     case 'very-lossy':
       return { target, code: null, said: heard, ms }
     case 'silent':
-      return { target, code: 'UNREACHABLE', said: heard, ms }
+      return { target, code: 'UNREACHABLE', said: `${heard}${because}`, ms }
     case 'rejected':
       return { target, code: 'REJECTED', said: `${heard}${because}`, ms }
     case 'no-route':

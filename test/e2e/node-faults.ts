@@ -169,7 +169,7 @@ export interface NodeFault extends Fault {
   readonly alias?: Readonly<Record<string, string>>
 }
 
-/** Resolution of a neighbour gives up after 3 s, when a probe does too: whoever comes first says it. */
+/** The node gives up on a neighbour after 3 s and tells its pods so, which have asked as long: whoever comes first says it. */
 const UNRESOLVED = { REJECTED: 'UNREACHABLE' }
 
 const broken = (

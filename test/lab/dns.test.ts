@@ -9,7 +9,6 @@ import { enterNamespace } from '../../lib/netns/index.ts'
 import { reverseName } from '../../lib/packet/dns.ts'
 import { askDns, type DnsType } from '../../lib/probe/dns.ts'
 import { burst } from '../../lib/probe/dns-burst.ts'
-import { NEXT_HOP_SILENT } from '../../lib/probe/tcp.ts'
 import type { Protocol, Target } from '../../lib/types.ts'
 import { ip, netnsPath, startIn } from '../bed/namespace.ts'
 import { addChain, flushRules, type Pair, pair } from '../bed/pair.ts'
@@ -182,13 +181,6 @@ describe('a path that fails', () => {
   it.each(['udp', 'tcp'] as const)('no-route, when there is none, over %s', async (protocol) => {
     expect(await ask(server(protocol, 53, '203.0.113.1'))).toMatchObject({ state: 'no-route', detail: 'ENETUNREACH' })
     expect(await ask(server(protocol, 53, '2001:db8:1::1'))).toMatchObject({ state: 'no-route' })
-  })
-
-  it.each([4, 6])('no-answer, when the next hop does not answer for its hardware address (IPv%s)', async (family) => {
-    const nobody = family === 4 ? '198.18.0.99' : '2001:db8::99'
-    const found = await ask(server('tcp', 53, nobody), NAME, 'A', 5000)
-    expect(found).toMatchObject({ state: 'no-answer', detail: NEXT_HOP_SILENT })
-    expect(await ask(server('udp', 53, nobody))).toMatchObject({ state: 'no-answer' })
   })
 
   it('wrong-source, when the answer comes from another address', async () => {

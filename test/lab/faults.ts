@@ -24,8 +24,6 @@ export interface Fault extends Injection {
   readonly exitCode: 0 | 1 | 2
   /** As troubles() words them: "fail pod/gateway IPv4 GATEWAY_UNRESOLVED". */
   readonly troubles: readonly string[]
-  /** Codes that stand for another one in some runs. */
-  readonly alias?: Readonly<Record<string, string>>
   /** Troubles that chance adds in some runs. */
   readonly sometimes?: RegExp
 }
@@ -149,8 +147,6 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "the pods' gateway gone from the bridge",
     ...noGateways,
-    // ARP gives up after 3 s, when a TCP probe does too: whoever comes first says it
-    alias: { REJECTED: 'UNREACHABLE' },
     exitCode: 1,
     troubles: [
       ...each('fail', 'pod/gateway', 'GATEWAY_UNRESOLVED'),

@@ -164,9 +164,6 @@ const onNode = (kind: string, root: string, touches: readonly Touched[], says?: 
 })
 const harmless = (kind: string, place: Told['place'] = 'node'): Told => ({ class: kind, place, touches: [], root: [] })
 
-/** That the next hop is dead the kernel says with an ICMP error of its own, sooner or later: then silence is called a refusal. */
-const SAME_SILENCE = { REJECTED: 'UNREACHABLE' }
-
 const NODE = adopt(NODE_FAULTS, {
   'IPv6 forwarding off': onNode('forwarding', 'FORWARDING_OFF', ALL),
   'IPv4 forwarding off on the bridge alone': onNode('forwarding', 'FORWARDING_OFF', ALL),
@@ -179,10 +176,7 @@ const NODE = adopt(NODE_FAULTS, {
     'RP_FILTER',
     OTHER,
   ),
-  'strict reverse path filter, and the way to the source pod leads elsewhere': {
-    ...onNode('reverse path', 'RP_FILTER', ALL),
-    alias: SAME_SILENCE,
-  },
+  'strict reverse path filter, and the way to the source pod leads elsewhere': onNode('reverse path', 'RP_FILTER', ALL),
   'bridged IPv4 packets do not meet netfilter': onNode('bridge', 'BRIDGE_NF_OFF', ['dns', 'service']),
   'bridged IPv6 packets do not meet netfilter': onNode('bridge', 'BRIDGE_NF_OFF', ['service']),
   'the routes to the other node’s pods deleted': onNode('routes', 'POD_ROUTE_MISSING', OTHER, CNI_AGENT),
@@ -257,7 +251,7 @@ const MADE_ANEW = /[Dd]elete the pod|delete (this|that) pod/
 
 const POD = adopt(
   POD_FAULTS.map(({ name, inject, undo, checks, exitCode, troubles }) => ({
-    ...{ name, inject, undo, args: checks, alias: SAME_SILENCE },
+    ...{ name, inject, undo, args: checks },
     expect: { exitCode, troubles: troubles.map(withFamilies) },
   })),
   {

@@ -22,18 +22,13 @@ describe('tcpAnswer', () => {
     ['connected', null],
     ['refused', 'NOTHING_LISTENING'],
     ['rejected', 'REJECTED'],
+    ['unresolved', 'UNREACHABLE'],
     ['silent', 'UNREACHABLE'],
     ['no-route', 'NO_ROUTE'],
     ['local-error', 'PROBE_INCONCLUSIVE'],
     ['not-asked', 'UNREACHABLE'],
   ] as const)('%s: %s', (state, code) => {
     expect(of(state).code).toBe(code)
-  })
-
-  it('the kernel giving up on its next hop after seconds is silence, a router saying the same at once is a refusal', () => {
-    expect(of('rejected', 'EHOSTUNREACH', 3080).code).toBe('UNREACHABLE')
-    expect(of('rejected', 'EHOSTUNREACH', 12).code).toBe('REJECTED')
-    expect(of('rejected', 'EACCES', 3080).code).toBe('REJECTED')
   })
 
   it('says the errno, and that a SYN was sent again', () => {
