@@ -8,7 +8,7 @@ import { droppedSaid, droppedType, type TypedAnswer } from './dns-judge.ts'
 import { type Expected, replicasBehind } from './dns-names.ts'
 import type { Asking } from './question.ts'
 import { beyondProxy } from './sidecar.ts'
-import { askVirtual, isLost, pathsLose, STEADY } from './virtual.ts'
+import { askVirtual, asLost, isLost, pathsLose, STEADY } from './virtual.ts'
 
 /** Codes that say that all of a kind is dropped. */
 const ALL_DROPPED: ReadonlySet<Code> = new Set(['DNS_UDP_BLOCKED', 'DNS_TCP_BLOCKED', 'DNS_FAMILY_DROPPED'])
@@ -43,12 +43,16 @@ export async function askNameserver(
   return askVirtual(target, replicas, ask, () => pathsLose(plan, row))
 }
 
-/** A name that the nameserver asks others for: a late answer then says nothing about the path, and is no lost packet. */
+/**
+ * A name that the nameserver asks others for: a late answer then says nothing about the path, and is no lost packet. `own`: what it
+ * said of the cluster's own names.
+ */
 export async function askForwarded(
   plan: Plan,
   row: Asking,
   target: Target,
   expected: Expected,
+  own: Answer | undefined,
 ): Promise<Outcome<void>> {
   const replicas = replicasBehind(plan, row)
   const answers = await askOften(target, attemptsFor(replicas), expected)
@@ -56,9 +60,10 @@ export async function askForwarded(
   if (dropped) return dropped
   const heard = answers.filter((answer) => !isSilence(answer))
   const silent = answers.length - heard.length
-  if (silent === 0 || heard.length === 0) return judgeRepeated(target, answers)
-  // one of several replicas that is not reached takes its share of first packets; a repeat may meet another one
   const few = answers.filter(isLost).length < (answers.length / replicas) * STEADY
+  // one that is known to be dead takes its share of first packets, and a repeat meets another one by chance
+  if (own?.code === 'BACKEND_DEAD' && !few) return judgeRepeated(target, answers.map(asLost))
+  if (silent === 0 || heard.length === 0) return judgeRepeated(target, answers)
   if (!few && !(await pathsLose(plan, row))) return judgeRepeated(target, answers)
   const good = judgeRepeated(target, heard)
   return { ...good, detail: `${good.detail}; ${silent} of ${answers.length} got no answer` }

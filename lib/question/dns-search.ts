@@ -57,8 +57,8 @@ export const dnsExternal = question('pod', families, async (plan, row): Promise<
   const cluster = (await dnsKubernetes(plan, 'pod', row)).answered
   const outcomes = await Promise.all(
     targets.map(async (target) => {
-      const outcome = await askForwarded(plan, row, target, { ...anyAddress(`${name}.`), outside: true })
       const own = (cluster.answers ?? []).find((one) => isSame(one.target, target))
+      const outcome = await askForwarded(plan, row, target, { ...anyAddress(`${name}.`), outside: true }, own)
       return outcome.ok ? outcome : { ...outcome, ...upstreamCause(name, outcome, own) }
     }),
   )

@@ -52,7 +52,8 @@ export async function askVirtual(
 /** The first packet, or its answer, was lost. */
 export const isLost = (answer: Answer): boolean => answer.resent === true || isSilence(answer)
 
-function asLost(answer: Answer): Answer {
+/** As a lost packet, though a repeat was answered. */
+export function asLost(answer: Answer): Answer {
   if (!answer.resent || answer.code !== null) return answer
   return { ...answer, code: 'UNREACHABLE', said: 'the first packet was lost, a repeat met another backend' }
 }
