@@ -92,11 +92,16 @@ async function echoFamily(family: Family, targets: readonly Target[], options: E
   } finally {
     opening.echoes.close()
   }
-  return Promise.all(rows.map(rowResult).map(withNextHop))
+  return withNextHops(rows.map(rowResult))
 }
 
-const withNextHop = async (result: EchoResult): Promise<EchoResult> =>
-  isHostUnreachable(result) && (await isNextHopSilent(result.target.address)) ? withSilentNextHop(result) : result
+/** Of many targets that the same host calls unreachable one tells whether that host is this one. */
+async function withNextHops(results: readonly EchoResult[]): Promise<EchoResult[]> {
+  const saidBy = new Map(results.filter(isHostUnreachable).map(({ target, error }) => [error?.from, target.address]))
+  const said = [...saidBy].map(async ([from, address]) => ((await isNextHopSilent(address)) ? [from] : []))
+  const own = new Set((await Promise.all(said)).flat())
+  return results.map((one) => (isHostUnreachable(one) && own.has(one.error?.from) ? withSilentNextHop(one) : one))
+}
 
 async function sweep(echoes: Echoes, rows: readonly EchoRow[], limits: EchoLimits): Promise<void> {
   let undecided = rows

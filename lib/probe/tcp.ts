@@ -18,9 +18,9 @@ export type { SocketOwner } from '../socket/tcp-socket.ts'
  *             a reset of a SYN is ECONNREFUSED, ECONNRESET needs an established connection)
  * refused     ECONNREFUSED: a reset, or ICMP port unreachable; the two cannot be told apart without counters
  * rejected    an ICMP error came back (administratively prohibited, host or net unreachable)
+ *             (EPERM: a local filter, such as a cgroup eBPF program, refused the system call)
  * unresolved  the kernel gave up on the next hop, which answers no ARP or NDP request
  * silent      nothing came back within the budget
- *             (EPERM: a local filter, such as a cgroup eBPF program, refused the system call)
  * no-route    this namespace's own routing refused: no packet was sent. Cilium's socket load balancer says the same
  *             (EHOSTUNREACH) for a service without backends
  * local-error the socket could not be used at all (address family off, no free port, too many files): we could not look

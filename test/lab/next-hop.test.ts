@@ -54,10 +54,16 @@ describe('the next hop is silent', () => {
     ])
   })
 
-  test.each(['198.18.0.98', '2001:db8::98'])('%s: ping hears of it, and it is silence', async (address) => {
-    const [result] = await echo([target(address)], { probes: 3, timeoutMs: budgetMs })
-    expect(result?.error).toMatchObject({ kind: 'unresolved', from: null, text: NEXT_HOP_SILENT })
-    expect(result && judgeEcho(result).state).toBe('silent')
+  test.each([
+    ['198.18.0.98', '203.0.113.201', '203.0.113.202'],
+    ['2001:db8::98', '2001:db8:2::201', '2001:db8:2::202'],
+  ])('%s, %s and %s: ping hears of it, and it is silence', async (...addresses) => {
+    const results = await echo(addresses.map(target), { probes: 3, timeoutMs: budgetMs })
+    expect(results).toHaveLength(3)
+    for (const result of results) {
+      expect(result.error).toMatchObject({ kind: 'unresolved', from: null, text: NEXT_HOP_SILENT })
+      expect(judgeEcho(result).state).toBe('silent')
+    }
   })
 })
 
