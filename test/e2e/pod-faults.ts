@@ -19,6 +19,8 @@ export interface PodFault extends Injection {
   readonly checks: readonly string[]
   readonly exitCode: 0 | 1 | 2
   readonly troubles: readonly Expected[]
+  /** Codes that stand for another one in some runs. */
+  readonly alias?: Readonly<Record<string, string>>
 }
 
 export interface Expected extends Pick<Result, 'verdict' | 'check'> {
@@ -182,6 +184,8 @@ export const POD_FAULTS: readonly PodFault[] = [
   {
     // its routes stay, and its link-local address serves where no router is asked
     name: 'the pod’s IPv6 address is gone',
+    // that a link-local source is "beyond scope" the node says as often as it may
+    alias: { REJECTED: 'UNREACHABLE' },
     ...changed((pod) => pod.ip(`address del ${pod.address(6)}/64 dev eth0`), restore),
     checks: POD,
     exitCode: 1,

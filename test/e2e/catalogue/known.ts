@@ -250,8 +250,8 @@ const withFamilies = ({ families, ...expected }: (typeof POD_FAULTS)[number]['tr
 const MADE_ANEW = /[Dd]elete the pod|delete (this|that) pod/
 
 const POD = adopt(
-  POD_FAULTS.map(({ name, inject, undo, checks, exitCode, troubles }) => ({
-    ...{ name, inject, undo, args: checks },
+  POD_FAULTS.map(({ checks, exitCode, troubles, ...fault }) => ({
+    ...{ ...fault, args: checks },
     expect: { exitCode, troubles: troubles.map(withFamilies) },
   })),
   {
