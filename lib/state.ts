@@ -99,6 +99,10 @@ export interface NeighbourState {
   readonly mac: string | null
 }
 
+/** Whether the kernel asked for the hardware address by ARP or NDP and has heard nothing. */
+export const isUnresolved = ({ state }: { readonly state: string }): boolean =>
+  state === 'FAILED' || state === 'INCOMPLETE'
+
 /** A forwarding entry of a bridge or a VXLAN device (`bridge fdb`). */
 export interface FdbState {
   readonly mac: string

@@ -13,6 +13,7 @@ import type { Route } from '../node/routes.ts'
 import { withoutZone } from '../packet/address.ts'
 import { arpRequest, neighbourSolicitation } from '../packet/neighbour.ts'
 import { sendFrame } from '../socket/packet.ts'
+import { isUnresolved } from '../state.ts'
 import type { Evidence, Outcome } from '../types.ts'
 
 export interface ResolvedGateway {
@@ -148,7 +149,7 @@ function unresolved(gateway: string, device: string, watched: Watched, ms: numbe
     { kind: 'scalar', name: 'waited', value: ms, unit: 'ms' },
   ]
   const who = `${gateway} on ${device}`
-  if (state === 'FAILED' || state === 'INCOMPLETE') {
+  if (isUnresolved({ state })) {
     const detail = `The gateway ${who} does not answer ${protocol}: its neighbour entry is ${state} after ${ms} ms.`
     return { ok: false, code: 'GATEWAY_UNRESOLVED', detail, evidence }
   }

@@ -5,6 +5,7 @@
  */
 import { readNeighbour } from '../node/neighbours.ts'
 import { routeTo } from '../node/routes.ts'
+import { isUnresolved } from '../state.ts'
 
 /** How it is said that the next hop is silent. */
 export const NEXT_HOP_SILENT = 'the next hop answers no ARP or NDP request'
@@ -24,5 +25,5 @@ async function readNextHop(address: string): Promise<boolean> {
   if (!route.ok || route.value.local) return false
   const { gateway, device } = route.value
   const entry = await readNeighbour(gateway ?? address, device)
-  return entry.ok && (entry.value?.state === 'FAILED' || entry.value?.state === 'INCOMPLETE')
+  return entry.ok && entry.value !== null && isUnresolved(entry.value)
 }

@@ -2,7 +2,7 @@
 import type { Family } from '../../types.ts'
 import type { Around, Draft } from '../cause.ts'
 import { askingSide, called, nodeOf, podFlags, wire } from '../names.ts'
-import { type Branch, nodeStateOf } from '../trace.ts'
+import { type Branch, nodeSide, nodeStateOf } from '../trace.ts'
 import { refusedBeyond, tunnelRefused } from './refusals.ts'
 import { byFilter, COMING, filterAt, LEAVING } from './rules.ts'
 import { serviceUntranslated, untranslated } from './services.ts'
@@ -12,9 +12,9 @@ export function beyond(branch: Branch, around: Around): Draft {
   const { names, sides } = around
   const { flow, destination, last } = branch
   const family = flow.target.family
-  const incoming = filterAt(branch, sides.fromNode ? 'own' : 'node', COMING, 'tunnel in')
+  const incoming = filterAt(branch, nodeSide(sides), COMING, 'tunnel in')
   if (incoming?.certain && last?.outer) return byFilter(incoming, branch, around)
-  const outgoing = filterAt(branch, sides.fromNode ? 'own' : 'node', LEAVING, 'probe')
+  const outgoing = filterAt(branch, nodeSide(sides), LEAVING, 'probe')
   if (outgoing?.certain) return byFilter(outgoing, branch, around)
   const there = nodeOf(destination, names)
   const others = (around.answering.get(destination) ?? []).filter((how) => how !== wire(flow.target))
@@ -107,10 +107,9 @@ export function targetSilent(branch: Branch, around: Around): Draft {
   const { destination, last } = branch
   const { names } = around
   const filter = filterAt(branch, 'target', COMING, 'probe') ?? filterAt(branch, 'target', LEAVING, 'answer')
-  if (filter?.certain) return byFilter(filter, branch, around)
+  if (filter) return byFilter(filter, branch, around)
   const link = nodeStateOf(around.sides)?.links.find(({ name }) => name === last?.device)
   const unreadable = link?.kind === 'veth' && !link.flags.includes('LOWER_UP') ? `; ${link.name} has no carrier` : ''
-  if (filter) return byFilter(filter, branch, around)
   if (branch.destinationPort === DNS_PORT && last?.side === 'target') {
     return {
       code: 'DNS_UPSTREAM_BROKEN',

@@ -1,5 +1,5 @@
 /** Next hops whose hardware address is not known, or known wrong. */
-import type { NeighbourState, Side } from '../../state.ts'
+import { isUnresolved, type NeighbourState, type Side } from '../../state.ts'
 import type { Around, Draft } from '../cause.ts'
 import { type Branch, nodeSide, type Sides } from '../trace.ts'
 
@@ -13,7 +13,7 @@ export const unresolvedEntry = (
   hop: string | null,
   device: string | null | undefined,
 ): NeighbourState | undefined =>
-  neighbours.find((one) => one.address === hop && one.device === device && ['FAILED', 'INCOMPLETE'].includes(one.state))
+  neighbours.find((one) => one.address === hop && one.device === device && isUnresolved(one))
 
 /** The next hop does not answer for its hardware address. */
 export function unresolved(
@@ -36,9 +36,8 @@ export function wrongEntryForPod(branch: Branch, { sides, names }: Around): Draf
   const { flow } = branch
   const macs = sides.states.own?.links.map(({ mac }) => mac) ?? []
   const entry = neighboursOf(branch, nodeSide(sides), sides).find(
-    ({ address, state, mac }) =>
-      address === flow.source &&
-      (state === 'FAILED' || state === 'INCOMPLETE' || (state === 'PERMANENT' && !macs.includes(mac))),
+    (one) =>
+      one.address === flow.source && (isUnresolved(one) || (one.state === 'PERMANENT' && !macs.includes(one.mac))),
   )
   if (!entry) return null
   const wrong = entry.state === 'PERMANENT'

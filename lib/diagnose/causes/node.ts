@@ -120,7 +120,7 @@ export function tunnelSendsNothing(branch: Branch, around: Around): Draft {
 /** The kernel counts what it drops for its source, which has no way back by the interface that it came in by. */
 function reversePath(branch: Branch, { names, sides }: Around): Draft | null {
   const { flow, last, observed } = branch
-  const side = sides.fromNode ? 'own' : 'node'
+  const side = nodeSide(sides)
   if (flow.target.family !== 4 || !follow(observed, side, 'TcpExt.IPReversePathFilter', flow.sent)) return null
   const device = last?.device ?? 'all'
   return {

@@ -15,10 +15,7 @@ export function refusedByError(branch: Branch, around: Around): Draft {
   const from = last?.source ?? ''
   // what did not come in from anywhere was said here
   const local = !flow.stations.some(({ kind, side, outgoing }) => kind === 'error' && side === 'node' && !outgoing)
-  const filter = flow.filters.find(
-    ({ verdict, of, certain, destination: to }) =>
-      verdict === 'reject' && of === 'probe' && certain && [destination, flow.target.address].includes(to),
-  )
+  const filter = certainReject(branch, ({ of }) => of === 'probe')
   if (local && filter) return byFilter(filter, branch, around)
   const route = flow.routes.node[destination] ?? flow.routes.own
   if (local && route && !route.ok) return lostOnNode(branch, around)

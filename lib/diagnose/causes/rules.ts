@@ -10,6 +10,8 @@ export const COMING = ['ingress', 'prerouting', 'input']
 export const LEAVING = ['output', 'postrouting', 'egress']
 export const THROUGH = ['ingress', 'prerouting', 'input', 'forward', 'postrouting', 'egress']
 
+const isOfKubeProxy = ({ chain }: FilterSeen): boolean => /kube-proxy|KUBE-/.test(chain)
+
 /** The rule at one of those hooks for the branch's packets; a certain one goes before one that only may match. */
 export function filterAt(
   { flow, destination }: Branch,
@@ -24,7 +26,7 @@ export function filterAt(
       one.of === of &&
       [destination, flow.target.address].includes(one.destination) &&
       // kube-proxy refuses much that is not asked: only what is sure says anything
-      (one.certain || !/kube-proxy|KUBE-/.test(one.chain)),
+      (one.certain || !isOfKubeProxy(one)),
   )
   return here.find(({ certain }) => certain) ?? here[0]
 }
@@ -57,7 +59,7 @@ export function byFilter(filter: FilterSeen, branch: Branch, around: Around): Dr
       : filter.of === 'probe'
         ? `packets from ${askingSide(place, names)} to ${called(branch.destination, names)}`
         : 'tunnel packets'
-  if (/kube-proxy|KUBE-/.test(filter.chain)) return byKubeProxy(filter, branch, around)
+  if (isOfKubeProxy(filter)) return byKubeProxy(filter, branch, around)
   const does = filter.verdict === 'drop' ? 'drops' : 'refuses'
   return {
     code: filter.verdict === 'drop' ? 'FIREWALL_DROPS' : 'FIREWALL_REJECTS',

@@ -251,7 +251,8 @@ const MADE_ANEW = /[Dd]elete the pod|delete (this|that) pod/
 
 const POD = adopt(
   POD_FAULTS.map(({ checks, exitCode, troubles, ...fault }) => ({
-    ...{ ...fault, args: checks },
+    ...fault,
+    args: checks,
     expect: { exitCode, troubles: troubles.map(withFamilies) },
   })),
   {
